@@ -40,12 +40,39 @@ enum iskra_code {
     ISKRA_E_OFFLINE = 17,       /* the device is offline */
 };
 
+/* Why a connection failed: the codes the kernel's control interface uses. */
+enum iskra_conn_error {
+    ISKRA_CONN_OK = 0,
+    ISKRA_CONN_DATASN = 1001,
+    ISKRA_CONN_DATA_OFFSET = 1002,
+    ISKRA_CONN_MAX_CMDSN = 1003,
+    ISKRA_CONN_EXP_CMDSN = 1004,
+    ISKRA_CONN_BAD_OPCODE = 1005,
+    ISKRA_CONN_DATALEN = 1006,
+    ISKRA_CONN_AHSLEN = 1007,
+    ISKRA_CONN_PROTO = 1008,
+    ISKRA_CONN_LUN = 1009,
+    ISKRA_CONN_BAD_ITT = 1010,
+    ISKRA_CONN_FAILED = 1011,
+    ISKRA_CONN_R2TSN = 1012,
+    ISKRA_CONN_SESSION_FAILED = 1013,
+    ISKRA_CONN_HDR_DGST = 1014,
+    ISKRA_CONN_DATA_DGST = 1015,
+    ISKRA_CONN_PARAM_NOT_FOUND = 1016,
+    ISKRA_CONN_NO_SCSI_CMD = 1017,
+    ISKRA_CONN_INVALID_HOST = 1018,
+    ISKRA_CONN_XMIT_FAILED = 1019,
+    ISKRA_CONN_TCP_CONN_CLOSE = 1020,
+    ISKRA_CONN_SCSI_EH_SESSION_RST = 1021,
+    ISKRA_CONN_NOP_TIMEDOUT = 1022,
+};
+
 #define ISKRA_SENSE_LEN_MAX 96
 
 struct iskra_error {
     enum iskra_code code;
     int sys_errno;           /* positive errno that fits best; 0 if none does */
-    uint32_t conn_error;     /* 1001..1022 as in spec 3.14; 0 if not a connection error */
+    uint32_t conn_error;     /* enum iskra_conn_error; 0 if not a connection error */
     uint8_t login_class;     /* RFC 7143 11.13.5 Status-Class */
     uint8_t login_detail;    /* RFC 7143 11.13.5 Status-Detail */
     uint8_t scsi_status;     /* SAM status byte, valid with ISKRA_E_SCSI */
@@ -56,6 +83,9 @@ struct iskra_error {
 
 /* A short name for the code: "protocol", "connect", ... Static storage; "?" for an unknown one. */
 ISKRA_PUBLIC const char *iskra_code_name(enum iskra_code code);
+
+/* "DATASN", "HDR_DGST", ... for 1001..1022; "?" otherwise. Static storage. */
+ISKRA_PUBLIC const char *iskra_conn_error_name(uint32_t conn_error);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,133 @@
+/* A TCP connection's protocol engine: bytes in, PDUs out, and the reverse. No I/O, no clock, no allocation after init.
+ *
+ * Receive: data_ready -> read_sock -> recv -> recv_buf until BUF_DONE; each full segment runs its phase's done function:
+ * hdr_recv_done -> hdr_dissect -> (data_recv_prep -> data_recv_done | process_data_in) -> complete_pdu -> hdr_recv_prep.
+ * Transmit: xmit.h.
+ *
+ * What it needs to know of sessions and tasks it asks through struct iskra_tcp_ops, which the iSCSI layer implements. */
+#ifndef ISKRA_TCP_RECV_H
+#define ISKRA_TCP_RECV_H
+
+#include "tcp/port.h"
+#include "tcp/segment.h"
+#include "tcp/xmit.h"
+
+struct iskra_platform;
+struct iskra_tcp_conn;
+
+#define ISKRA_HDR_BUF_LEN  256u  /* BHS + AHS; a longer AHS is refused (AHSLEN) */
+#define ISKRA_CONN_BUF_LEN 8192u /* data of all PDUs but Data-In; limit of Login/Text data */
+
+/* notes F11: the two ways a call of recv_buf ends well. */
+enum iskra_recv_status {
+    ISKRA_SEGMENT_DONE, /* a segment is complete; call again with the rest */
+    ISKRA_BUF_DONE,     /* this buffer is used up (the kernel's SKB_DONE) */
+    ISKRA_RECV_SUSPENDED,
+    ISKRA_RECV_CONN_ERR,
+};
+
+enum iskra_data_dir {
+    ISKRA_DIR_NONE,
+    ISKRA_DIR_READ,
+    ISKRA_DIR_WRITE,
+};
+
+/* The part of a task that the engine works on; the iSCSI task contains one. "Engine only" between queuecommand and the
+ * last put, unless said otherwise. */
+struct iskra_tcp_task {
+    uint32_t itt;              /* as on the wire */
+    enum iskra_data_dir dir;
+    bool running;              /* R2Ts are taken only then (quirk Q8); set by the iSCSI layer */
+    uint32_t transfer_len;     /* Expected Data Transfer Length, bytes */
+    uint32_t exp_data_sn;      /* next DataSN or R2TSN: one counter for both, as in the kernel */
+    uint32_t recv_len;         /* Data-In bytes announced so far = next expected offset */
+    uint32_t progress;         /* counts every PDU sent or received for it (decision 5) */
+    struct iskra_sg_cursor sg; /* the caller's memory, lent until done */
+    struct iskra_r2t_queue *r2t; /* r2t.h; NULL for a read */
+};
+
+struct iskra_tcp_ops {
+    /* Is this tag one of ours and of this age? Reserved tags are fine. 0 or ISKRA_CONN_BAD_ITT. */
+    enum iskra_conn_error (*verify_itt)(struct iskra_tcp_conn *conn, uint32_t itt);
+
+    /* The SCSI task of a tag, or NULL. */
+    struct iskra_tcp_task *(*itt_to_ctask)(struct iskra_tcp_conn *conn, uint32_t itt);
+
+    void (*update_cmd_window)(struct iskra_tcp_conn *conn, uint32_t exp_cmd_sn, uint32_t max_cmd_sn);
+
+    /* A PDU is complete. `hdr` is the BHS, `data` len bytes of the connection's buffer (NULL, 0 for a PDU without data or a
+     * Data-In). Returns 0 or the connection error it amounts to, after writing the story with iskra_tcp_fail(). */
+    enum iskra_conn_error (*complete_pdu)(struct iskra_tcp_conn *conn, const uint8_t *hdr, const uint8_t *data,
+                                          uint32_t len);
+
+    /* An R2T was queued on the task: put it on the requeue list, kick the worker. */
+    void (*r2t_queued)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
+
+    bool (*logged_in)(struct iskra_tcp_conn *conn);
+
+    /* Loan of a task's memory (decision 15). The last put runs done. */
+    void (*task_get)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
+    void (*task_put)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
+
+    /* The connection failed; conn->error says why. Called exactly once per failure, from inside recv(). */
+    void (*conn_failure)(struct iskra_tcp_conn *conn, enum iskra_conn_error error);
+
+    /* state_change and write_space of the port, passed on. */
+    void (*closed)(struct iskra_tcp_conn *conn, int err);
+    void (*write_space)(struct iskra_tcp_conn *conn);
+};
+
+struct iskra_tcp_in {
+    struct iskra_segment segment;
+    struct iskra_tcp_task *task;    /* whose Data-In is being received; referenced */
+    bool hdr_digest, data_digest;   /* set by START_CONN, cleared by STOP_CONN */
+    bool ahs_read, suspended, failed;
+    uint32_t hdr_len;               /* BHS + AHS of the current header */
+    uint32_t max_recv_data_len;     /* our MaxRecvDataSegmentLength */
+    bool exact;                     /* login phase: never read past the current segment (decision 13) */
+    /* The window that is out. */
+    uint8_t *staging;
+    size_t direct_len, staging_len;
+    bool window_out;
+    uint64_t octets;                /* bytes received, ever */
+    uint8_t hdr_buf[ISKRA_HDR_BUF_LEN];
+    uint8_t hdr_digest_buf[4];
+    uint8_t *held;                  /* bytes already read when receive was suspended */
+    size_t held_len, held_at;
+};
+
+struct iskra_tcp_conn {
+    struct iskra_port port; /* first: what the transport holds */
+    const struct iskra_tcp_ops *ops;
+    struct iskra_trace *trace;
+    const struct iskra_platform *pf;
+    uint16_t sid;           /* for trace records */
+    uint8_t *data_buf;      /* ISKRA_CONN_BUF_LEN bytes */
+    struct iskra_tcp_in in;
+    struct iskra_tcp_out out;
+    struct iskra_error error; /* first failure; text names the PDU and numbers */
+};
+
+/* Sets everything aside. 0 or -ENOMEM. tx_pdu_cnt: PDUs that can be queued for sending at once. */
+int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops *ops,
+                        const struct iskra_platform *pf, struct iskra_trace *trace, uint16_t sid,
+                        uint32_t tx_pdu_cnt);
+void iskra_tcp_conn_done(struct iskra_tcp_conn *conn); /* accepts a zeroed or half-built object */
+
+/* STOP_CONN: forget everything half received or half sent, give loans back, digests off. The object is then as after init. */
+void iskra_tcp_conn_reset(struct iskra_tcp_conn *conn);
+
+void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn);
+void iskra_tcp_recv_suspend(struct iskra_tcp_conn *conn);
+/* Works off bytes that were held. Returns 0, -EAGAIN if suspended again, or the negative errno of a failure (already
+ * reported through ops->conn_failure). The caller then calls the sock's resume. */
+int iskra_tcp_recv_resume(struct iskra_tcp_conn *conn);
+
+/* Writes conn->error (first wins) and returns `error`, for `return iskra_tcp_fail(...)`. */
+enum iskra_conn_error iskra_tcp_fail(struct iskra_tcp_conn *conn, enum iskra_conn_error error, const char *fmt,
+                                     ...) __attribute__((format(printf, 3, 4)));
+
+/* dissect.c: judges the header in in.hdr_buf and decides what comes next. */
+enum iskra_conn_error iskra_tcp_hdr_dissect(struct iskra_tcp_conn *conn);
+
+#endif

@@ -1,0 +1,95 @@
+/* A session: tagged tasks, the command window, its connections (spec 3.7; notes F25).
+ *
+ * cmds[] is an array of cmds_max tasks set aside when the session is created; a task's index is the low part of its ITT, the
+ * session's age the high part, so that a late answer from an earlier life is recognised. Nothing is allocated afterwards.
+ * One thread at a time; no locks. */
+#ifndef ISKRA_ISCSI_SESSION_H
+#define ISKRA_ISCSI_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "iscsi/cmd.h"
+#include "iscsi/task.h"
+#include "iscsi/window.h"
+#include "list.h"
+#include "round.h"
+#include "verdict.h"
+
+#define ISKRA_CMDS_MAX_DEFAULT 128u
+#define ISKRA_CMDS_MIN         16u
+#define ISKRA_CMDS_LIMIT       4096u
+#define ISKRA_MGMT_CMDS_MAX    15u
+
+struct iskra_conn;
+struct iskra_class;
+
+enum iskra_session_state {
+    ISKRA_SESSION_FREE,
+    ISKRA_SESSION_LOGGED_IN,
+    ISKRA_SESSION_FAILED,
+    ISKRA_SESSION_IN_RECOVERY,
+    ISKRA_SESSION_RECOVERY_FAILED,
+    ISKRA_SESSION_LOGGING_OUT,
+    ISKRA_SESSION_TERMINATE,
+    ISKRA_SESSION_STATE_CNT
+};
+const char *iskra_session_state_name(enum iskra_session_state state);
+
+/* What was negotiated or configured: SET_PARAM writes it, START_CONN puts it into force. Lengths in bytes. */
+struct iskra_session_params {
+    uint32_t max_recv_data_len; /* ours: what the target may send in one PDU */
+    uint32_t max_xmit_data_len; /* the target's */
+    uint32_t first_burst_len, max_burst_len;
+    uint32_t max_outstanding_r2t;
+    bool initial_r2t, immediate_data;
+    bool data_pdu_in_order, data_sequence_in_order;
+    bool hdr_digest, data_digest;
+    uint8_t error_recovery_level;
+    uint32_t exp_stat_sn;
+    uint16_t tpgt;
+    bool fast_abort;
+    uint32_t abort_timeout_s, lu_reset_timeout_s, tgt_reset_timeout_s, ping_timeout_s, recv_timeout_s;
+    int32_t replacement_timeout_s; /* negative: never */
+};
+
+struct iskra_session {
+    struct iskra_round *round;
+    struct iskra_class *cls;
+    uint32_t sid;
+    enum iskra_session_state state;
+    uint8_t age;                     /* 0..15 */
+    struct iskra_cmd_window window;
+    struct iskra_task *cmds;         /* cmds_max of them */
+    uint32_t cmds_max, scsi_cmds_max;
+    struct iskra_list pool;          /* FREE tasks, oldest first */
+    struct iskra_list conns;         /* of struct iskra_conn: one today, a list for what comes */
+    struct iskra_conn *leadconn;
+    struct iskra_session_params params;
+    struct iskra_error error;        /* why it last failed; what its commands tell their callers */
+    uint64_t statsn_gaps;            /* counted, not fatal, up to the queue depth (decision 20) */
+};
+
+/* cmds_max < 16 is refused with -EINVAL, > 4096 clamped, else rounded down to a power of two. 0, -EINVAL or -ENOMEM. */
+int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid, uint32_t cmds_max,
+                       uint32_t initial_cmd_sn);
+void iskra_session_done(struct iskra_session *s);
+
+/* The only place that changes s->state; checks the transition and traces it. */
+void iskra_session_set_state(struct iskra_session *s, enum iskra_session_state state);
+
+/* queuecommand's refusals: the command stays the caller's. */
+enum iskra_queue_status {
+    ISKRA_QUEUED = 0,
+    ISKRA_HOST_BUSY,
+    ISKRA_DEVICE_BUSY,
+    ISKRA_TARGET_BUSY,
+};
+
+/* From the mid-layer (spec 3.7 "queuecommand"). ISKRA_QUEUED: scsi_done will run, exactly once, not from inside. */
+enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra_cmnd *cmd);
+
+/* notes F40: the host's eh_timed_out. */
+enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct iskra_cmnd *cmd);
+
+#endif

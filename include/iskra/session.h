@@ -1,0 +1,59 @@
+/* Sessions seen from outside: discovery, LUN lists, what was negotiated. */
+#ifndef ISKRA_SESSION_H
+#define ISKRA_SESSION_H
+
+#include <iskra/iskra.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One target on one portal, as SendTargets gives it. Strings are valid during the call, safe to print; a target name is not yet
+ * known to be a legal file name. */
+struct iskra_portal_entry {
+    const char *target_name;
+    const char *address;   /* "192.0.2.1" or "2001:db8::1", no brackets; or a host name */
+    uint16_t port;
+    uint16_t tpgt;         /* target portal group tag */
+};
+
+/* SendTargets=All at `portal`: "host", "host:port", "[v6]:port", or an iscsi:// URL, which may carry options. entry() runs once for
+ * each, in the target's order; a non-zero return stops early and is returned. 0 or a negative errno. */
+ISKRA_PUBLIC int iskra_discover_sync(struct iskra *ctx, const char *portal,
+                                     int (*entry)(void *arg, const struct iskra_portal_entry *e), void *arg,
+                                     struct iskra_error *err);
+
+/* Logs in to the target of the URL (its LUN part, if any, is ignored) and describes each LUN that REPORT LUNS lists. A LUN that
+ * refuses to say something leaves that field empty. As above otherwise. */
+ISKRA_PUBLIC int iskra_luns_sync(struct iskra *ctx, const char *url,
+                                 int (*lun)(void *arg, const struct iskra_lun_info *info), void *arg,
+                                 struct iskra_error *err);
+
+/* Logs in and out again: what `iskra trace login` does. */
+ISKRA_PUBLIC int iskra_login_sync(struct iskra *ctx, const char *url, struct iskra_error *err);
+
+/* What a session is: names, addresses, values in force. Lengths are bytes, times seconds. Text is safe to print. */
+struct iskra_session_info {
+    char target_name[256];
+    char target_alias[256];
+    char portal_address[64]; /* as connected, after redirects: "127.0.0.1:3260", "[::1]:3260" */
+    uint16_t tpgt, tsih;
+    uint8_t isid[6];
+    const char *state;       /* "LOGGED_IN", ...; static storage */
+    uint8_t header_digest, data_digest; /* 1 = CRC32C */
+    uint8_t initial_r2t, immediate_data;
+    uint8_t error_recovery_level;
+    uint32_t max_recv_data_segment_length; /* ours */
+    uint32_t max_xmit_data_segment_length; /* the target's */
+    uint32_t first_burst_length, max_burst_length;
+    uint32_t max_outstanding_r2t, max_connections;
+    uint32_t default_time2wait, default_time2retain;
+    uint32_t cmds_max;
+    uint64_t rx_bytes, tx_bytes; /* on the connection, everything counted */
+};
+ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

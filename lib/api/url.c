@@ -1,0 +1,226 @@
+/* Splitting a URL into its parts; the values of its keys are settings.c's business. */
+#include "api/url.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/settings.h"
+#include "error.h"
+
+struct part {
+    const char *p;
+    size_t len;
+};
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* %-decodes a part. NUL and control bytes are refused: no part of a URL has a use for them. */
+static int decode(struct part in, char *dst, size_t dst_size, const char *what,
+                  struct iskra_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < in.len; i++) {
+        int c = (unsigned char)in.p[i];
+        if (c == '%') {
+            int hi = in.len - i > 2 ? hex_digit(in.p[i + 1]) : -1;
+            int lo = in.len - i > 2 ? hex_digit(in.p[i + 2]) : -1;
+            if (hi < 0 || lo < 0)
+                return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                                  "URL: %s: '%%' at byte %zu is not followed by two hex digits",
+                                  what, i);
+            c = hi << 4 | lo;
+            i += 2;
+        }
+        if (c < 0x20 || c == 0x7f)
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: %s: byte 0x%02x is not allowed",
+                              what, c);
+        if (n + 1 >= dst_size)
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: %s is longer than %zu bytes", what,
+                              dst_size - 1);
+        dst[n++] = (char)c;
+    }
+    dst[n] = '\0';
+    return 0;
+}
+
+/* Decimal, at most `max`. -1 if it is not that. */
+static long number(struct part in, long max)
+{
+    long v = 0;
+    if (in.len == 0 || in.len > 9)
+        return -1;
+    for (size_t i = 0; i < in.len; i++) {
+        if (in.p[i] < '0' || in.p[i] > '9')
+            return -1;
+        v = v * 10 + (in.p[i] - '0');
+    }
+    return v <= max ? v : -1;
+}
+
+/* Takes what stands before the first of `stops` off *rest; the stop itself stays. */
+static struct part take_until(struct part *rest, const char *stops)
+{
+    size_t n = 0;
+    while (n < rest->len && strchr(stops, rest->p[n]) == NULL)
+        n++;
+    struct part head = {rest->p, n};
+    rest->p += n;
+    rest->len -= n;
+    return head;
+}
+
+static bool skip(struct part *rest, char c)
+{
+    if (rest->len == 0 || rest->p[0] != c)
+        return false;
+    rest->p++;
+    rest->len--;
+    return true;
+}
+
+/* host, host:port, [v6], [v6]:port. A portal group tag after a comma, as discovery prints it, is
+ * dropped. */
+static int parse_authority(struct part in, struct iskra_url *url, struct iskra_error *err)
+{
+    struct part host;
+    if (memchr(in.p, '@', in.len) != NULL)
+        return iskra_fail(
+            err, ISKRA_E_USAGE, EINVAL,
+            "URL: a user name was given, but this version logs in without authentication only");
+    if (skip(&in, '[')) {
+        host = take_until(&in, "]");
+        if (!skip(&in, ']'))
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: '[' without ']' in the host");
+    } else {
+        host = take_until(&in, ":,");
+    }
+    if (host.len == 0)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: no host");
+    int rc = decode(host, url->host, sizeof(url->host), "host", err);
+    if (rc)
+        return rc;
+    url->port = 3260;
+    if (skip(&in, ':')) {
+        struct part port = take_until(&in, ",");
+        long v = number(port, 65535);
+        if (v < 1)
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: port '%.*s' is not 1..65535",
+                              (int)port.len, port.p);
+        url->port = (uint16_t)v;
+    }
+    if (skip(&in, ',') && number(in, 65535) < 0)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "URL: portal group tag '%.*s' is not 0..65535", (int)in.len, in.p);
+    else if (in.len && number(in, 65535) < 0)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: '%.*s' after the host is not a port",
+                          (int)in.len, in.p);
+    return 0;
+}
+
+static int parse_path(struct part in, struct iskra_url *url, struct iskra_error *err)
+{
+    struct part target = take_until(&in, "/");
+    if (target.len == 0)
+        return in.len == 0 ? 0 : iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: empty target name");
+    int rc = decode(target, url->target, sizeof(url->target), "target name", err);
+    if (rc || (rc = iskra_iscsi_name_check(url->target, "target name", err)))
+        return rc;
+    url->has_target = true;
+    if (!skip(&in, '/') || in.len == 0)
+        return 0;
+    long lun = number(in, ISKRA_LUN_NUMBER_MAX);
+    if (lun < 0)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: LUN '%.*s' is not 0..%u",
+                          (int)(in.len > 40 ? 40 : in.len), in.p, ISKRA_LUN_NUMBER_MAX);
+    url->lun = (uint16_t)lun;
+    url->has_lun = true;
+    return 0;
+}
+
+static int parse_query(struct part in, struct iskra_url *url, struct iskra_error *err)
+{
+    while (in.len) {
+        struct part pair = take_until(&in, "&");
+        skip(&in, '&');
+        if (pair.len == 0)
+            continue;
+        char key[64], value[1024];
+        struct part k = take_until(&pair, "=");
+        int rc = decode(k, key, sizeof(key), "option name", err);
+        if (rc)
+            return rc;
+        if (!skip(&pair, '='))
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: option '%s' has no value", key);
+        if ((rc = decode(pair, value, sizeof(value), key, err)))
+            return rc;
+        if ((rc = iskra_settings_set(&url->settings, key, value, err)))
+            return rc;
+    }
+    return 0;
+}
+
+int iskra_url_parse(const char *text, struct iskra_url *ret_url, struct iskra_error *err)
+{
+    static const char scheme[] = "iscsi://";
+    struct iskra_url url = {0};
+    struct part rest = {text, strnlen(text, ISKRA_URL_LEN_MAX + 1)};
+    if (rest.len > ISKRA_URL_LEN_MAX)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL is longer than %u bytes",
+                          ISKRA_URL_LEN_MAX);
+    for (size_t i = 0; i < rest.len; i++)
+        if ((unsigned char)rest.p[i] < 0x21 || rest.p[i] == 0x7f)
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: byte 0x%02x at %zu is not allowed",
+                              (unsigned char)rest.p[i], i);
+    if (strncmp(text, scheme, sizeof(scheme) - 1) == 0) {
+        rest.p += sizeof(scheme) - 1;
+        rest.len -= sizeof(scheme) - 1;
+    } else if (strstr(text, "://") != NULL) {
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: the scheme is not iscsi://");
+    }
+    iskra_settings_default(&url.settings);
+    struct part authority = take_until(&rest, "/?");
+    int rc = parse_authority(authority, &url, err);
+    if (rc)
+        return rc;
+    if (skip(&rest, '/') && (rc = parse_path(take_until(&rest, "?"), &url, err)))
+        return rc;
+    if (skip(&rest, '?') && (rc = parse_query(rest, &url, err)))
+        return rc;
+    if ((rc = iskra_settings_finish(&url.settings, err)))
+        return rc;
+    *ret_url = url;
+    return 0;
+}
+
+int iskra_iscsi_name_check(const char *name, const char *what, struct iskra_error *err)
+{
+    char shown[64];
+    size_t len = strlen(name);
+    iskra_escape(shown, sizeof(shown), name, len);
+    if (len > ISKRA_ISCSI_NAME_MAX)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "%s has %zu bytes, at most %u are allowed",
+                          what, len, ISKRA_ISCSI_NAME_MAX);
+    if (strncmp(name, "iqn.", 4) && strncmp(name, "eui.", 4) && strncmp(name, "naa.", 4))
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "%s '%s' does not begin with iqn., eui. or naa.", what, shown);
+    if (len == 4)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "%s '%s' has nothing after its type", what,
+                          shown);
+    /* RFC 7143 4.2.7.2 allows letters, digits, '-', '.', ':' and UTF-8; targets in the field also
+     * use '_'. What is refused is what could end a text key or be mistaken for something else:
+     * blanks, controls, '/', ',', '='. */
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f || strchr("/,=\\", *p))
+            return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                              "%s '%s' has a character that names cannot have", what, shown);
+    return 0;
+}

@@ -1,0 +1,247 @@
+/* URLs and their keys, as people type them and as people mistype them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "api/url.h"
+
+#define TARGET "iqn.2026-01.org.example:disk"
+
+static struct iskra_url good(const char *text)
+{
+    struct iskra_url url;
+    struct iskra_error err = {0};
+    int rc = iskra_url_parse(text, &url, &err);
+    if (rc)
+        print_message("# %s: %s\n", text, err.text);
+    assert_int_equal(rc, 0);
+    return url;
+}
+
+static void bad(const char *text, const char *because)
+{
+    struct iskra_url url;
+    struct iskra_error err = {0};
+    int rc = iskra_url_parse(text, &url, &err);
+    if (rc != -EINVAL || strstr(err.text, because) == NULL)
+        print_message("# %s: %d, '%s'\n", text, rc, err.text);
+    assert_int_equal(rc, -EINVAL);
+    assert_int_equal(err.code, ISKRA_E_USAGE);
+    assert_non_null(strstr(err.text, because));
+}
+
+static void every_part_is_found(void **state)
+{
+    struct iskra_url u =
+        good("iscsi://host.example:4321/" TARGET "/7?header_digest=crc32c,none&timeout=1.5");
+    assert_string_equal(u.host, "host.example");
+    assert_int_equal(u.port, 4321);
+    assert_string_equal(u.target, TARGET);
+    assert_true(u.has_lun);
+    assert_int_equal(u.lun, 7);
+    assert_int_equal(u.settings.header_digest.cnt, 2);
+    assert_int_equal(u.settings.header_digest.crc32c[0], 1);
+    assert_int_equal(u.settings.header_digest.crc32c[1], 0);
+    assert_int_equal(u.settings.command_timeout_ns, 1500000000);
+}
+
+static void defaults_are_open_iscsis(void **state)
+{
+    struct iskra_settings s = good("iscsi://h").settings;
+    assert_int_equal(s.first_burst, 262144);
+    assert_int_equal(s.max_burst, 16776192);
+    assert_int_equal(s.max_recv, 262144);
+    assert_int_equal(s.queue_depth, 32);
+    assert_int_equal(s.cmds_max, 128);
+    assert_int_equal(s.login_timeout_ns, 15000000000);
+    assert_int_equal(s.replacement_timeout_ns, 120000000000);
+    assert_int_equal(s.max_outstanding_r2t, 8);
+}
+
+static void a_bare_portal_is_a_url(void **state)
+{
+    assert_int_equal(good("127.0.0.1").port, 3260);
+    assert_int_equal(good("127.0.0.1:99").port, 99);
+    assert_string_equal(good("[::1]:99").host, "::1");
+    assert_int_equal(good("[::1]:99").port, 99);
+    assert_string_equal(good("10.0.0.1:3260,1").host, "10.0.0.1");
+}
+
+static void parts_may_be_left_out_from_the_end(void **state)
+{
+    assert_false(good("iscsi://h").has_target);
+    assert_false(good("iscsi://h/").has_target);
+    struct iskra_url u = good("iscsi://h/" TARGET);
+    assert_true(u.has_target);
+    assert_false(u.has_lun);
+    assert_false(good("iscsi://h/" TARGET "/").has_lun);
+    assert_int_equal(good("iscsi://h?timeout=3").settings.command_timeout_ns, 3000000000);
+}
+
+static void percent_escapes_are_decoded_in_every_part(void **state)
+{
+    assert_string_equal(good("iscsi://h%2eexample/iqn.2026-01%3aa").host, "h.example");
+    assert_string_equal(good("iscsi://h/iqn.2026-01%3Aa").target, "iqn.2026-01:a");
+    assert_int_equal(good("iscsi://h?%74imeout=%32").settings.command_timeout_ns, 2000000000);
+}
+
+static void broken_escapes_are_refused(void **state)
+{
+    bad("iscsi://h%", "two hex digits");
+    bad("iscsi://h%4", "two hex digits");
+    bad("iscsi://h%zz", "two hex digits");
+    bad("iscsi://h/iqn.a%00b/0", "0x00");
+    bad("iscsi://h/iqn.a%0ab/0", "0x0a");
+}
+
+static void hosts_and_ports_are_judged(void **state)
+{
+    bad("iscsi://", "no host");
+    bad("iscsi:///" TARGET "/0", "no host");
+    bad("iscsi://h:0/" TARGET "/0", "port '0'");
+    bad("iscsi://h:65536/" TARGET "/0", "65536");
+    bad("iscsi://h:x", "port 'x'");
+    bad("iscsi://h:", "port ''");
+    bad("iscsi://[::1", "without ']'");
+    bad("iscsi://[::1]x", "not a port");
+    bad("iscsi://h,70000", "70000");
+    bad("nbd://h", "scheme");
+    bad("", "no host");
+}
+
+static void target_names_are_judged(void **state)
+{
+    bad("iscsi://h/disk/0", "iqn., eui. or naa.");
+    bad("iscsi://h//0", "empty target");
+    bad("iscsi://h/iqn./0", "nothing after");
+    bad("iscsi://h/iqn.a%2fb/0", "character");
+    char long_name[300] = "iscsi://h/iqn.";
+    memset(long_name + 14, 'a', 220);
+    bad(long_name, "longer than 223 bytes");
+}
+
+static void luns_are_judged(void **state)
+{
+    assert_int_equal(good("iscsi://h/" TARGET "/16383").lun, 16383);
+    bad("iscsi://h/" TARGET "/16384", "16384");
+    bad("iscsi://h/" TARGET "/-1", "-1");
+    bad("iscsi://h/" TARGET "/0/1", "0/1");
+    bad("iscsi://h/" TARGET "/abc", "abc");
+    bad("iscsi://h/" TARGET "/99999999999999999999", "0..16383");
+}
+
+static void option_values_are_judged_with_their_key(void **state)
+{
+    bad("h?bogus=1", "'bogus'");
+    bad("h?timeout", "'timeout' has no value");
+    bad("h?timeout=", "timeout=");
+    bad("h?timeout=abc", "timeout=abc");
+    bad("h?timeout=0", "timeout=0");
+    bad("h?timeout=86401", "86401");
+    bad("h?timeout=-1", "timeout=-1");
+    bad("h?login_timeout=0", "login_timeout=0");
+    bad("h?cmds_max=15", "16 to 4096");
+    bad("h?cmds_max=4097", "16 to 4096");
+    bad("h?queue_depth=0", "queue_depth=0");
+    bad("h?max_recv=511", "512");
+    bad("h?max_recv=16M", "16777215");
+    bad("h?max_outstanding_r2t=65", "65");
+    bad("h?immediate_data=maybe", "maybe");
+    bad("h?header_digest=md5", "md5");
+    bad("h?header_digest=crc32c,crc32c", "crc32c,crc32c");
+    bad("h?header_digest=", "header_digest=");
+    bad("h?header_digest=none,", "none,");
+    bad("h?initiator_name=x", "initiator_name");
+    bad("h?isid=123", "12 hex");
+    bad("h?first_burst=1M&max_burst=512K", "first_burst=1048576");
+    bad("h?replacement_timeout=-x", "for ever");
+}
+
+static void good_option_values_land_where_they_belong(void **state)
+{
+    struct iskra_settings s =
+        good("h?max_burst=64K&max_recv=1M&immediate_data=no&initial_r2t=Yes&isid=0x800012345678"
+             "&replacement_timeout=-1&noop_interval=0&data_digest=CRC32C&initiator_name=iqn.2026-"
+             "01.a:b")
+            .settings;
+    assert_int_equal(s.max_burst, 65536);
+    assert_int_equal(s.first_burst, 65536);
+    assert_int_equal(s.max_recv, 1048576);
+    assert_int_equal(s.immediate_data, 0);
+    assert_int_equal(s.initial_r2t, 1);
+    assert_true(s.isid_given);
+    static const uint8_t isid[6] = {0x80, 0, 0x12, 0x34, 0x56, 0x78};
+    assert_memory_equal(s.isid, isid, 6);
+    assert_int_equal(s.replacement_timeout_ns, -1);
+    assert_int_equal(s.noop_interval_ns, 0);
+    assert_int_equal(s.data_digest.crc32c[0], 1);
+    assert_string_equal(s.initiator_name, "iqn.2026-01.a:b");
+}
+
+static void credentials_are_refused_not_ignored(void **state)
+{
+    bad("iscsi://user@h/" TARGET "/0", "without authentication");
+    bad("iscsi://user%pass@h/" TARGET "/0", "without authentication");
+    bad("iscsi://h/" TARGET "/0?auth=md5", "auth");
+    bad("iscsi://h/" TARGET "/0?password_file=/x", "password_file");
+}
+
+static void an_endless_url_is_refused(void **state)
+{
+    char *text = malloc(70000);
+    memset(text, 'a', 69999);
+    text[69999] = '\0';
+    bad(text, "longer than 8192");
+    memcpy(text, "iscsi://", 8);
+    text[400] = '\0';
+    bad(text, "host is longer than 255");
+    free(text);
+}
+
+static void random_bytes_never_crash(void **state)
+{
+    uint32_t seed = 1;
+    static const char alphabet[] = "iscsi:/[]?&=%@,.0123456789abcdefn-+\x01\xff";
+    for (int i = 0; i < 20000; i++) {
+        char text[64] = "iscsi://";
+        size_t len = 8;
+        for (; len < 63; len++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[len] = alphabet[(seed >> 16) % (sizeof(alphabet))];
+        }
+        text[63] = '\0';
+        char *exact = strdup(text + (seed >> 30) * 4);
+        struct iskra_url url;
+        struct iskra_error err = {0};
+        int rc = iskra_url_parse(exact, &url, &err);
+        assert_true(rc == 0 || (rc == -EINVAL && err.text[0] != '\0'));
+        free(exact);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_part_is_found),
+        cmocka_unit_test(defaults_are_open_iscsis),
+        cmocka_unit_test(a_bare_portal_is_a_url),
+        cmocka_unit_test(parts_may_be_left_out_from_the_end),
+        cmocka_unit_test(percent_escapes_are_decoded_in_every_part),
+        cmocka_unit_test(broken_escapes_are_refused),
+        cmocka_unit_test(hosts_and_ports_are_judged),
+        cmocka_unit_test(target_names_are_judged),
+        cmocka_unit_test(luns_are_judged),
+        cmocka_unit_test(option_values_are_judged_with_their_key),
+        cmocka_unit_test(good_option_values_land_where_they_belong),
+        cmocka_unit_test(credentials_are_refused_not_ignored),
+        cmocka_unit_test(an_endless_url_is_refused),
+        cmocka_unit_test(random_bytes_never_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,11 +1,14 @@
-/* The block request queue: holds, orders and hands out requests; one per device (spec 3.1, notes F45).
+/* The block request queue: holds, orders and hands out requests; one per device (spec 3.1, notes
+ * F45).
  *
- * execute_rq_nowait -> run_queue -> run_queue_uncond -> request_fn. The queue knows neither SCSI nor sockets: what to do
- * with a request is the business of struct queue_ops, which the layer above the wire implements.
+ * execute_rq_nowait -> run_queue -> run_queue_uncond -> request_fn. The queue knows neither SCSI
+ * nor sockets: what to do with a request is the business of struct iskra_queue_ops, which the layer
+ * above the wire implements.
  *
- * Each request has one owner at any time, changed by one setter (decision 10): the kernel's COMPLETE bit made visible.
- * QUEUE: waiting here. TARGET: dispatched; its deadline runs. EH: timed out, in the hands of recovery. DONE: finished, its
- * done() is due or has run. Completion and timeout are legal only from TARGET; whoever comes second changes nothing. */
+ * Each request has one owner at any time, changed by one setter (decision 10): the kernel's
+ * COMPLETE bit made visible. QUEUE: waiting here. TARGET: dispatched; its deadline runs. EH: timed
+ * out, in the hands of recovery. DONE: finished, softirq_done is due or has run. Completion and
+ * timeout are legal only from TARGET; whoever comes second changes nothing. */
 #ifndef ISKRA_BLOCK_QUEUE_H
 #define ISKRA_BLOCK_QUEUE_H
 
@@ -26,70 +29,89 @@ enum iskra_owner {
     ISKRA_OWNER_TARGET,
     ISKRA_OWNER_EH,
     ISKRA_OWNER_DONE,
+    ISKRA_OWNER_CNT
 };
-const char *iskra_owner_name(enum iskra_owner owner);
+const char *iskra_owner_name(enum iskra_owner owner); /* "TARGET"; "?" */
+bool iskra_owner_may_change(enum iskra_owner from, enum iskra_owner to);
 
 struct iskra_request {
-    struct iskra_list link;         /* on the queue's list, or on its done list */
-    struct iskra_list timeout_link; /* on a list of block/timeout.c while TARGET owns it */
+    struct iskra_list link;         /* on the queue's list, or on its completed list */
+    struct iskra_list timeout_link; /* on a list of block/timeout.c while its deadline runs */
     struct iskra_queue *queue;
     enum iskra_owner owner;
-    bool preempt;                   /* internal: passes a quiesced device */
-    uint64_t order;                 /* of first dispatch, 0 before it (decision 12) */
-    uint64_t timeout_ns;            /* 0: the queue's default */
-    uint64_t deadline_ns;
-    uint64_t submit_ns;             /* when it was first started: bounds retries */
+    bool preempt;         /* internal: passes a quiesced device */
+    bool killed;          /* ended by the queue (dead, or killed while queued), not by the target */
+    uint64_t order;       /* of first dispatch, 0 before it (decision 12) */
+    uint64_t timeout_ns;  /* 0: the queue's default */
+    uint64_t deadline_ns; /* while on a timeout list */
 };
 
-/* Implemented by scsi/. Each is called with the queue consistent: it may submit, requeue, run the queue. */
+/* Implemented by scsi/. Each is called with the queue consistent: it may submit, requeue, run the
+ * queue. */
 struct iskra_queue_ops {
-    void (*request_fn)(struct iskra_queue *q);                          /* notes F45: take and dispatch what can be */
-    enum iskra_eh_verdict (*timed_out)(struct iskra_request *rq);       /* notes F37: rq_timed_out_fn */
-    void (*softirq_done)(struct iskra_request *rq);                     /* a completed request, end of round */
+    /* notes F45: take and dispatch what can be. Not re-entered: a run asked for from inside happens
+     * at the end of the round. */
+    void (*request_fn)(struct iskra_queue *q);
+    enum iskra_eh_verdict (*timed_out)(struct iskra_request *rq); /* notes F37: rq_timed_out_fn */
+    void (*softirq_done)(struct iskra_request *rq); /* a finished request, end of round */
 };
 
 struct iskra_queue {
     const struct iskra_queue_ops *ops;
     struct iskra_round *round;
-    struct iskra_list requests;   /* owner QUEUE, in order */
-    struct iskra_list completed;  /* owner DONE, softirq_done due */
-    struct iskra_work done_work;  /* runs softirq_done at the end of the round (decision 13) */
-    struct iskra_timer delay_timer; /* run the queue again later */
+    struct iskra_list requests;     /* owner QUEUE, in order */
+    struct iskra_list completed;    /* owner DONE, softirq_done due */
+    struct iskra_work done_work;    /* runs softirq_done at the end of the round (decision 13) */
+    struct iskra_work run_work;     /* runs the queue at the end of the round */
+    struct iskra_timer delay_timer; /* runs the queue later */
     struct iskra_timeouts timeouts;
     uint64_t next_order;
-    uint64_t rq_timeout_ns;       /* default deadline, 30 s */
-    uint32_t queued_cnt;
+    uint64_t rq_timeout_ns; /* default deadline */
     bool stopped, dead, running;
 };
 
 /* 0 or -ENOMEM. */
-int iskra_queue_init(struct iskra_queue *q, const struct iskra_queue_ops *ops, struct iskra_round *round,
-                     uint64_t rq_timeout_ns);
-void iskra_queue_done(struct iskra_queue *q); /* must be empty */
+int iskra_queue_init(struct iskra_queue *q, const struct iskra_queue_ops *ops,
+                     struct iskra_round *round, uint64_t rq_timeout_ns);
+void iskra_queue_done(struct iskra_queue *q); /* must be empty; accepts a zeroed one */
 
+/* Makes a request fresh for submission: owner NONE. timeout_ns and preempt are the caller's to set.
+ */
 void iskra_request_init(struct iskra_request *rq, struct iskra_queue *q);
 
-/* notes F45: blk_execute_rq_nowait. Inserts (tail, or head if asked) and runs the queue; a dead queue completes it at
- * once through softirq_done at the end of the round. Never runs done() from inside. */
+/* notes F45: blk_execute_rq_nowait. Inserts (tail, or head if asked) and runs the queue; on a dead
+ * queue the request is killed. Never runs softirq_done from inside. */
 void iskra_execute_rq_nowait(struct iskra_queue *q, struct iskra_request *rq, bool at_head);
 
-void iskra_run_queue(struct iskra_queue *q);                       /* stopped: nothing */
-void iskra_queue_stop(struct iskra_queue *q);
-void iskra_queue_start(struct iskra_queue *q);                     /* clears stopped and runs */
-void iskra_queue_delay(struct iskra_queue *q, uint64_t delay_ns);  /* run again after that */
+void iskra_run_queue(struct iskra_queue *q);                      /* stopped: nothing */
+void iskra_queue_kick(struct iskra_queue *q);                     /* run at the end of the round */
+void iskra_queue_stop(struct iskra_queue *q);                     /* and forget a delayed run */
+void iskra_queue_start(struct iskra_queue *q);                    /* clears stopped and runs */
+void iskra_queue_delay(struct iskra_queue *q, uint64_t delay_ns); /* run again after that */
+void iskra_queue_kill(struct iskra_queue *q); /* dead for good: what is queued is killed */
 
-struct iskra_request *iskra_peek_request(struct iskra_queue *q);   /* head, not taken off; NULL if none */
-void iskra_start_request(struct iskra_request *rq);                /* notes F46: off the queue, owner TARGET, add_timer */
-void iskra_requeue_request(struct iskra_request *rq);              /* deadline dropped, back in order of first dispatch */
+struct iskra_request *iskra_peek_request(struct iskra_queue *q); /* head, not taken off; or NULL */
 
-/* The target (or a verdict HANDLED) is done with it: owner TARGET -> DONE, softirq_done at the end of the round. Returns
- * false, and changes nothing, if another owner has it. */
+/* notes F46: off the queue, owner TARGET, add_timer. */
+void iskra_start_request(struct iskra_request *rq);
+
+/* From TARGET, EH or DONE back to the queue: deadline dropped, back in order of first dispatch.
+ * Does not run the queue. */
+void iskra_requeue_request(struct iskra_request *rq);
+
+/* The target (or a verdict HANDLED) is done with it: owner TARGET -> DONE, softirq_done at the end
+ * of the round. Returns false, and changes nothing, if another owner has it. */
 bool iskra_complete_request(struct iskra_request *rq);
 
-/* Takes a queued request off without running softirq_done. False if it is not QUEUE's. */
-bool iskra_dequeue_request(struct iskra_request *rq);
+/* Recovery is done with it: owner EH -> DONE, softirq_done at the end of the round. False if it is
+ * not EH's. */
+bool iskra_finish_eh_request(struct iskra_request *rq);
 
-/* The only place that changes rq->owner. */
+/* Ends a queued request: owner QUEUE -> DONE, `killed` set, softirq_done at the end of the round.
+ * False if it is not QUEUE's. */
+bool iskra_kill_request(struct iskra_request *rq);
+
+/* The only place that changes rq->owner; asserts that the transition is legal. */
 void iskra_request_set_owner(struct iskra_request *rq, enum iskra_owner owner);
 
 #endif

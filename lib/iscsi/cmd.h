@@ -13,7 +13,7 @@
 
 #include "tcp/recv.h" /* enum iskra_data_dir */
 
-#define ISKRA_CDB_LEN_MAX 260
+#define ISKRA_ECDB_LEN_MAX 260 /* with the extended-CDB AHS */
 
 enum iskra_host_byte {
     ISKRA_DID_OK = 0x00,

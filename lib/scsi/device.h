@@ -1,0 +1,93 @@
+/* A SCSI device: one LUN with its queue (spec 3.1, 3.6; notes F44, F37).
+ *
+ * alloc_sdev makes it, alloc_queue gives it a request queue whose request_fn, timed_out and
+ * softirq_done are the mid-layer's. The scan fills in what the LUN says of itself. Two devices of
+ * the same LUN may exist side by side: one per open. */
+#ifndef ISKRA_SCSI_DEVICE_H
+#define ISKRA_SCSI_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "block/queue.h"
+#include "list.h"
+#include "wire/inquiry.h"
+
+struct iskra_shost;
+
+enum iskra_sdev_state {
+    ISKRA_SDEV_CREATED, /* being scanned: internal commands only */
+    ISKRA_SDEV_RUNNING,
+    ISKRA_SDEV_BLOCK,             /* its session is being recovered: all waits */
+    ISKRA_SDEV_CREATED_BLOCK,     /* the same, while being scanned */
+    ISKRA_SDEV_QUIESCE,           /* internal commands only, others wait */
+    ISKRA_SDEV_OFFLINE,           /* the error handler gave it up */
+    ISKRA_SDEV_TRANSPORT_OFFLINE, /* its session did not come back in time, or ended */
+    ISKRA_SDEV_CANCEL,            /* being removed: what is out is waited for */
+    ISKRA_SDEV_DEL,
+    ISKRA_SDEV_STATE_CNT
+};
+const char *iskra_sdev_state_name(enum iskra_sdev_state state); /* "RUNNING"; "?" */
+bool iskra_sdev_state_may_change(enum iskra_sdev_state from, enum iskra_sdev_state to);
+
+/* What a device in this state says to a request at the head of its queue (spec 3.1). */
+enum iskra_prep {
+    ISKRA_PREP_OK,
+    ISKRA_PREP_DEFER, /* stays where it is */
+    ISKRA_PREP_KILL,  /* ends with DID_NO_CONNECT */
+};
+enum iskra_prep iskra_sdev_prep_state_check(enum iskra_sdev_state state, bool preempt);
+
+#define ISKRA_SDEV_TIMEOUT_NS      UINT64_C(30000000000)
+#define ISKRA_SDEV_RETRIES_ALLOWED 5u
+#define ISKRA_SDEV_QUEUE_DEPTH     32u
+#define ISKRA_SDEV_TRANSFER_MAX    (1024u * 1024u) /* bytes per command */
+#define ISKRA_BLOCK_LEN_MIN        512u
+#define ISKRA_BLOCK_LEN_MAX        65536u
+
+struct iskra_sdev {
+    struct iskra_list link;         /* host->devices */
+    struct iskra_list starved_link; /* host->starved */
+    struct iskra_shost *host;
+    struct iskra_queue queue; /* rq_timeout_ns: the device's default timeout */
+    enum iskra_sdev_state state;
+    uint64_t lun; /* the 8 bytes of SAM */
+    uint32_t queue_depth;
+    uint32_t device_busy;    /* started and not yet finished */
+    uint32_t device_blocked; /* runs to let pass before the next try */
+    uint8_t retries_allowed;
+
+    /* What the LUN said (scan.c). Text is escaped, safe to print. */
+    struct iskra_inquiry inquiry;
+    char serial[253];    /* VPD 80h; "" if there is none */
+    char identity[128];  /* best designator of VPD 83h; "" if there is none */
+    bool capacity_known; /* a disk that answered READ CAPACITY sensibly */
+    bool thin;           /* logical block provisioning enabled (LBPME) */
+    bool protection;     /* formatted with protection information: read-only */
+    uint32_t block_len;  /* bytes; a power of two; 0 unless capacity_known */
+    uint64_t block_cnt;
+    uint32_t physical_block_len;   /* bytes; 0 unknown */
+    uint32_t max_transfer_len;     /* bytes per command; a multiple of block_len */
+    uint32_t optimal_transfer_len; /* bytes; 0 not reported */
+
+    void (*gone)(void *arg); /* iskra_sdev_remove() */
+    void *gone_arg;
+    struct iskra_work gone_work;
+};
+
+/* notes F44: scsi_alloc_sdev. State CREATED, on the host's list. NULL: no memory. Allocates: at
+ * open, never per I/O. */
+struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun);
+
+/* Queued requests end with -ECANCELED at the end of the round; those at the target are waited for,
+ * without retry. Then the device is freed and gone(arg) (may be NULL) runs, both from the loop.
+ * Nothing may be submitted after this call. */
+void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *arg);
+
+/* The only place that changes sdev->state; traces it. false, and nothing happens, if the transition
+ * does not exist. */
+bool iskra_sdev_set_state(struct iskra_sdev *sdev, enum iskra_sdev_state state);
+
+bool iskra_sdev_online(const struct iskra_sdev *sdev); /* not OFFLINE, TRANSPORT_OFFLINE, DEL */
+
+#endif

@@ -1,0 +1,86 @@
+/* The host: a session as the mid-layer sees it (spec 2, 3.4, 3.5). One session = one host = one
+ * target = N devices.
+ *
+ * It counts what is out, says whether anything may be sent now, and passes the transport class's
+ * block, unblock and transport_offline on to its devices. */
+#ifndef ISKRA_SCSI_HOST_H
+#define ISKRA_SCSI_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "iscsi/class.h"
+#include "iscsi/session.h"
+#include "list.h"
+#include "round.h"
+#include "scsi/device.h"
+
+struct iskra_shost;
+
+enum iskra_shost_state {
+    ISKRA_SHOST_CREATED,
+    ISKRA_SHOST_RUNNING,
+    ISKRA_SHOST_RECOVERY, /* the error handler has it: nothing new is sent */
+    ISKRA_SHOST_CANCEL,
+    ISKRA_SHOST_CANCEL_RECOVERY,
+    ISKRA_SHOST_DEL,
+    ISKRA_SHOST_STATE_CNT
+};
+const char *iskra_shost_state_name(enum iskra_shost_state state);
+
+/* What the host asks of those who made it (lib/api). */
+struct iskra_shost_ops {
+    /* A command timed out and nothing milder is left: raise a connection failure
+     * SCSI_EH_SESSION_RST (1021) with this text. Called from a round's work; may fail the session's
+     * tasks at once or later. */
+    void (*fail_session)(void *arg, const struct iskra_error *why);
+    /* A unit attention was seen, by whomever (decision 27). May be NULL. */
+    void (*unit_attention)(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
+};
+
+struct iskra_shost {
+    struct iskra_round *round;
+    struct iskra_session
+        *session; /* NULL: there is none any more; set by iskra_shost_set_session */
+    const struct iskra_shost_ops *ops;
+    void *ops_arg;
+    enum iskra_shost_state state;
+    struct iskra_list devices; /* of struct iskra_sdev */
+    struct iskra_list starved; /* of struct iskra_sdev: waiting for target or host */
+    struct iskra_work starved_work;
+    uint32_t host_busy, target_busy; /* commands handed to the session */
+    uint32_t can_queue;              /* for both */
+    uint32_t host_blocked, target_blocked;
+    uint32_t eh_cnt;           /* commands in the error handler */
+    bool self_blocked;         /* the transport class blocked it */
+    bool transport_offline;    /* devices made now are offline too */
+    bool device_gone;          /* a removed device waits for being freed */
+    uint64_t blocked_since_ns; /* while blocked or in recovery */
+    uint64_t
+        blocked_total_ns;   /* before that: does not count towards a request's time (decision 14) */
+    uint64_t last_reset_ns; /* 0: no error handling under way (notes F39) */
+    int64_t eh_deadline_ns; /* -1: off */
+    struct iskra_error error; /* why the session ended, once it has */
+};
+
+/* The host exists for as long as its class; session may be NULL until CREATE_SESSION. */
+void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
+                      const struct iskra_shost_ops *ops, void *ops_arg);
+void iskra_shost_done(struct iskra_shost *host); /* all devices must be gone */
+void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *session);
+
+/* For iskra_class_set_host(class, &iskra_shost_class_ops, host). */
+extern const struct iskra_class_host_ops iskra_shost_class_ops;
+
+/* The only place that changes host->state. false if the transition does not exist. */
+bool iskra_shost_set_state(struct iskra_shost *host, enum iskra_shost_state state);
+bool iskra_shost_state_may_change(enum iskra_shost_state from, enum iskra_shost_state to);
+
+/* May a command go out at all now: host RUNNING, not blocked, session LOGGED_IN (decision 12)? */
+bool iskra_shost_may_dispatch(const struct iskra_shost *host);
+
+/* Time on the host's own clock, which stands still while it is blocked or recovering. Never 0. */
+uint64_t iskra_shost_active_ns(const struct iskra_shost *host);
+
+#endif

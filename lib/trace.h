@@ -1,11 +1,12 @@
-/* The trace inside the library. One struct iskra_trace per initiator; every layer holds a pointer to it.
+/* The trace inside the library. One struct iskra_trace per initiator; every layer holds a pointer
+ * to it.
  *
  * A function that is a step says so in its first line:
  *
  *     ISKRA_STEP(conn->trace, HDR_DISSECT, opcode);
  *
- * which costs one predicted branch on the way in and one on the way out while nobody traces. The leave record is
- * written when the scope ends, on every return path. */
+ * which costs one predicted branch on the way in and one on the way out while nobody traces. The
+ * leave record is written when the scope ends, on every return path. */
 #ifndef ISKRA_LIB_TRACE_H
 #define ISKRA_LIB_TRACE_H
 
@@ -18,11 +19,11 @@ struct iskra_platform;
 
 struct iskra_trace {
     struct iskra_trace_record *ring;
-    uint32_t mask;    /* records in the ring - 1; a power of two minus one */
-    uint32_t head;    /* records ever written, modulo 2^32 */
-    uint64_t now_ns;  /* the round's time, set by the loop */
+    uint32_t mask;   /* records in the ring - 1; a power of two minus one */
+    uint32_t head;   /* records ever written, modulo 2^32 */
+    uint64_t now_ns; /* the round's time, set by the loop */
     const struct iskra_platform *pf;
-    bool steps;       /* someone traces steps */
+    bool steps; /* someone traces steps */
     uint8_t depth;
     void (*fn)(void *arg, const struct iskra_trace_record *rec);
     void *fn_arg;
@@ -33,14 +34,16 @@ int iskra_trace_init(struct iskra_trace *tr, const struct iskra_platform *pf, ui
 void iskra_trace_done(struct iskra_trace *tr);
 
 /* Always-on records. `bhs` is the 48-byte header as on the wire. */
-void iskra_trace_pdu(struct iskra_trace *tr, enum iskra_trace_kind kind, uint16_t sid, const uint8_t *bhs);
-void iskra_trace_state(struct iskra_trace *tr, enum iskra_trace_machine machine, uint16_t sid, uint32_t from,
-                       uint32_t to);
+void iskra_trace_pdu(struct iskra_trace *tr, enum iskra_trace_kind kind, uint16_t sid,
+                     const uint8_t *bhs);
+void iskra_trace_state(struct iskra_trace *tr, enum iskra_trace_machine machine, uint16_t sid,
+                       uint32_t from, uint32_t to);
 void iskra_trace_error(struct iskra_trace *tr, uint16_t sid, uint32_t conn_error);
 
-/* Printable names of a machine's states, so that records can be formatted by the root without knowing the layers:
- * each layer registers its table once (static storage). */
-void iskra_trace_state_names(enum iskra_trace_machine machine, const char *const *names, unsigned cnt);
+/* Printable names of a machine's states, so that records can be formatted by the root without
+ * knowing the layers: each layer registers its table once (static storage). */
+void iskra_trace_state_names(enum iskra_trace_machine machine, const char *const *names,
+                             unsigned cnt);
 
 void iskra_trace_enter(struct iskra_trace *tr, enum iskra_step step, uint32_t detail);
 void iskra_trace_leave(struct iskra_trace *tr, enum iskra_step step);

@@ -2,11 +2,11 @@
  *
  * A decode function reads the 48 bytes of a header into a struct in host order; it refuses nothing
  * and looks at nothing but those bytes, so it cannot fail: judging values is the caller's work. An
- * encode function writes all 48 bytes, reserved ones as zero. TotalAHSLength and DataSegmentLength are
- * fields like any other; both ends of a connection need both directions (initiator and target).
+ * encode function writes all 48 bytes, reserved ones as zero. TotalAHSLength and DataSegmentLength
+ * are fields like any other; both ends of a connection need both directions (initiator and target).
  *
- * ITT and TTT are opaque on the wire (11.2.1.8). They are carried here as the 32-bit big-endian value of
- * their bytes; who makes a tag decides what is in it. 0xffffffff is reserved ("no tag").
+ * ITT and TTT are opaque on the wire (11.2.1.8). They are carried here as the 32-bit big-endian
+ * value of their bytes; who makes a tag decides what is in it. 0xffffffff is reserved ("no tag").
  * LUNs are the 8 bytes of SAM as one big-endian 64-bit value. */
 #ifndef ISKRA_WIRE_BHS_H
 #define ISKRA_WIRE_BHS_H
@@ -17,11 +17,11 @@
 #include "wire/be.h"
 
 #define ISKRA_BHS_LEN      48u
-#define ISKRA_AHS_LEN_MAX  (255u * 4u)     /* TotalAHSLength is one byte, in words */
+#define ISKRA_AHS_LEN_MAX  (255u * 4u) /* TotalAHSLength is one byte, in words */
 #define ISKRA_DIGEST_LEN   4u
-#define ISKRA_DSL_MAX      0xffffffu       /* DataSegmentLength is 24 bits */
+#define ISKRA_DSL_MAX      0xffffffu /* DataSegmentLength is 24 bits */
 #define ISKRA_RESERVED_TAG 0xffffffffu
-#define ISKRA_CDB_BHS_LEN  16u             /* CDB bytes that fit the BHS; more go to an AHS */
+#define ISKRA_CDB_BHS_LEN  16u /* CDB bytes that fit the BHS; more go to an AHS */
 
 enum iskra_opcode {
     ISKRA_OP_NOP_OUT = 0x00,
@@ -303,11 +303,11 @@ struct iskra_pdu_nop_in {
 ISKRA_PDU_LIST(ISKRA_PDU_DECLARE)
 
 /* names.c: words for people; an unknown value gives "?". Static storage. */
-const char *iskra_opcode_name(uint8_t opcode);       /* "SCSI Response" */
+const char *iskra_opcode_name(uint8_t opcode); /* "SCSI Response" */
 const char *iskra_tmf_function_name(uint8_t function);
 const char *iskra_reject_reason_name(uint8_t reason);
 const char *iskra_login_status_name(uint8_t status_class, uint8_t status_detail);
-const char *iskra_scsi_status_name(uint8_t status);  /* "CHECK CONDITION" */
-const char *iskra_sense_key_name(uint8_t key);       /* "ILLEGAL REQUEST" */
+const char *iskra_scsi_status_name(uint8_t status); /* "CHECK CONDITION" */
+const char *iskra_sense_key_name(uint8_t key);      /* "ILLEGAL REQUEST" */
 
 #endif

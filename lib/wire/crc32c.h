@@ -1,6 +1,6 @@
-/* CRC32C as iSCSI digests use it (RFC 7143 13.1). Start with ISKRA_CRC32C_INIT, feed any number of pieces,
- * take the value with iskra_crc32c_finish(); the digest goes on the wire least significant byte first
- * (13.1's bit order), which iskra_crc32c_put() does and golden bytes pin. */
+/* CRC32C as iSCSI digests use it (RFC 7143 13.1). Start with ISKRA_CRC32C_INIT, feed any number of
+ * pieces, take the value with iskra_crc32c_finish(); the digest goes on the wire least significant
+ * byte first (13.1's bit order), which iskra_crc32c_put() does and golden bytes pin. */
 #ifndef ISKRA_WIRE_CRC32C_H
 #define ISKRA_WIRE_CRC32C_H
 

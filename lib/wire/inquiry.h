@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISKRA_INQUIRY_LEN     36u
-#define ISKRA_INQUIRY_LEN_MIN 36u /* SPC says a device sends at least this much; less is refused   \
-                                   */
+#define ISKRA_INQUIRY_LEN 36u
+#define ISKRA_INQUIRY_LEN_MIN                                                                      \
+    36u /* SPC says a device sends at least this much; less is refused                             \
+         */
 
 enum iskra_device_type {
     ISKRA_TYPE_DISK = 0x00,

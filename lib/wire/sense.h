@@ -46,9 +46,9 @@ struct iskra_sense {
     uint8_t sks[3]; /* sense key specific bytes, SKSV bit included */
 };
 
-#define ISKRA_SENSE_FIXED_LEN          18u
-#define ISKRA_SENSE_DESCRIPTOR_LEN_MAX 44u /* header 8, information 12, specific 12, sks 8, fru 4  \
-                                            */
+#define ISKRA_SENSE_FIXED_LEN 18u
+/* Header 8, information 12, specific 12, sense key specific 8, FRU 4, stream 4. */
+#define ISKRA_SENSE_DESCRIPTOR_LEN_MAX 48u
 
 /* 0, or -EBADMSG: empty, an unknown response code, or too short to hold a key. Fills *ret on
  * success only. */

@@ -1,0 +1,381 @@
+/* The epoll driver: which descriptor is ready, and whose turn it is. What is done with a ready
+ * socket is in stream.c.
+ *
+ * Events are fetched in batches, and any callback may unbind a socket or remove a watch that has an
+ * event in the batch; such events are struck out, and a socket's memory is kept until the batch is
+ * over. */
+#include "transport/transport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "list.h"
+#include "trace.h"
+#include "transport/stream.h"
+
+#define EVENT_CNT 64
+
+/* What an event belongs to is in the low bits of its pointer. */
+enum event_kind {
+    EVENT_STRUCK = 0,
+    EVENT_WATCH = 1,
+    EVENT_STREAM = 2,
+    EVENT_TIMER = 3,
+    EVENT_WAKE = 4,
+};
+#define EVENT_KIND_MASK 7u
+
+struct iskra_epoll {
+    struct iskra_transport transport; /* first: bind_conn is given this */
+    struct iskra_round_ops round_ops;
+    struct iskra_round *round;
+    int epoll_fd, timer_fd, wake_fd;
+    uint64_t deadline_ns; /* what timer_fd is set to */
+    atomic_bool woken;
+    bool polling;
+    struct iskra_list ready;   /* of struct iskra_stream: bytes left, no new edge to expect */
+    struct iskra_list unbound; /* of struct iskra_stream: to be freed */
+    unsigned event_cnt;
+    struct epoll_event events[EVENT_CNT];
+    uint8_t staging[ISKRA_STAGING_LEN];
+};
+
+static uint64_t event_of(void *p, enum event_kind kind)
+{
+    return (uint64_t)(uintptr_t)p | (uint64_t)kind;
+}
+
+static int epoll_add(struct iskra_epoll *d, int fd, uint32_t events, void *p, enum event_kind kind)
+{
+    struct epoll_event ev = {.events = events, .data = {.u64 = event_of(p, kind)}};
+    return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static void strike_out(struct iskra_epoll *d, void *p, enum event_kind kind)
+{
+    for (unsigned i = 0; i < d->event_cnt; i++) {
+        if (d->events[i].data.u64 == event_of(p, kind))
+            d->events[i].data.u64 = EVENT_STRUCK;
+    }
+}
+
+/* ---- watches ---- */
+
+static struct iskra_epoll *driver_of(struct iskra_round *round)
+{
+    return (struct iskra_epoll *)((char *)(uintptr_t)round->ops -
+                                  offsetof(struct iskra_epoll, round_ops));
+}
+
+static int watch_add(struct iskra_round *round, struct iskra_watch *watch)
+{
+    uint32_t events = (watch->events & POLLIN ? (uint32_t)EPOLLIN : 0) |
+                      (watch->events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
+    return epoll_add(driver_of(round), watch->fd, events, watch, EVENT_WATCH);
+}
+
+static void watch_remove(struct iskra_round *round, struct iskra_watch *watch)
+{
+    struct iskra_epoll *d = driver_of(round);
+    (void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* gone already: fine */
+    strike_out(d, watch, EVENT_WATCH);
+}
+
+static void serve_watch(struct iskra_watch *watch, uint32_t events)
+{
+    uint32_t revents = 0;
+    revents |= events & EPOLLIN ? (uint32_t)POLLIN : 0;
+    revents |= events & EPOLLOUT ? (uint32_t)POLLOUT : 0;
+    revents |= events & EPOLLERR ? (uint32_t)POLLERR : 0;
+    revents |= events & EPOLLHUP ? (uint32_t)POLLHUP : 0;
+    watch->fn(watch, revents);
+}
+
+/* ---- sockets ---- */
+
+static struct iskra_epoll *driver_of_stream(const struct iskra_stream *stream);
+
+static void let_wait_for_turn(struct iskra_epoll *d, struct iskra_stream *stream)
+{
+    if (iskra_stream_pending(stream) && iskra_list_empty(&stream->link))
+        iskra_list_push_back(&d->ready, &stream->link);
+}
+
+static void serve_stream(struct iskra_epoll *d, struct iskra_stream *stream, uint32_t events)
+{
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        stream->hung_up = true;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        stream->readable = true;
+    if (iskra_stream_pending(stream))
+        stream->data_ready(stream, d->staging);
+    if (!stream->unbound && !stream->finished && stream->full && (events & EPOLLOUT))
+        stream->write_space(stream);
+    if (!stream->unbound)
+        let_wait_for_turn(d, stream);
+}
+
+/* Sockets that had more than their share last time. Each once: those that still have more go back
+ * to the end. */
+static int serve_ready(struct iskra_epoll *d)
+{
+    int served = 0;
+    struct iskra_list now;
+    iskra_list_init(&now);
+    iskra_list_splice_back(&now, &d->ready);
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&now)) != NULL; served++)
+        serve_stream(d, iskra_container_of(l, struct iskra_stream, link), 0);
+    return served;
+}
+
+/* A bound socket of this driver. */
+struct epoll_stream {
+    struct iskra_stream stream; /* first */
+    struct iskra_epoll *driver;
+};
+
+static struct iskra_epoll *driver_of_stream(const struct iskra_stream *stream)
+{
+    return ((const struct epoll_stream *)stream)->driver;
+}
+
+static void free_unbound(struct iskra_epoll *d)
+{
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&d->unbound)) != NULL;)
+        d->round->pf->free(d->round->pf->arg, iskra_container_of(l, struct iskra_stream, link));
+}
+
+static int bind_conn(struct iskra_transport *transport, struct iskra_port *port, int fd,
+                     bool is_leading, struct iskra_sock **ret_sock, struct iskra_error *err)
+{
+    struct iskra_epoll *d = (struct iskra_epoll *)transport;
+    const struct iskra_platform *pf = d->round->pf;
+    struct epoll_stream *es = pf->alloc(pf->arg, sizeof(*es));
+    if (!es)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a socket");
+
+    es->driver = d;
+    int ret = iskra_conn_bind(&es->stream, transport->ops, port, fd, is_leading, err);
+    if (ret < 0)
+        goto out;
+    ret = epoll_add(d, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, es, EVENT_STREAM);
+    if (ret < 0) {
+        ret = iskra_fail(err, ISKRA_E_SYSTEM, -ret, "socket %d cannot be watched: %s", fd,
+                         strerror(-ret));
+        goto out;
+    }
+    *ret_sock = &es->stream.sock;
+    return 0;
+out:
+    pf->free(pf->arg, es);
+    return ret;
+}
+
+static void unbind_conn(struct iskra_sock *sock)
+{
+    if (!sock)
+        return;
+    struct iskra_stream *stream = (struct iskra_stream *)sock;
+    struct iskra_epoll *d = driver_of_stream(stream);
+    (void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL); /* closed already: fine */
+    strike_out(d, stream, EVENT_STREAM);
+    iskra_list_remove(&stream->link);
+    stream->unbound = true;
+    iskra_list_push_back(&d->unbound,
+                         &stream->link); /* a caller of ours may still be looking at it */
+}
+
+static void resume(struct iskra_sock *sock)
+{
+    struct iskra_stream *stream = (struct iskra_stream *)sock;
+    if (!stream->suspended || stream->unbound)
+        return;
+    struct iskra_epoll *d = driver_of_stream(stream);
+    stream->suspended = false;
+    let_wait_for_turn(d, stream);
+    if (!d->polling && !iskra_list_empty(&d->ready))
+        iskra_epoll_wake(d); /* whoever watches the descriptor must come back */
+}
+
+static const struct iskra_transport_ops epoll_transport_ops = {
+    .name = "tcp",
+    .bind_conn = bind_conn,
+    .unbind_conn = unbind_conn,
+    .xmit = iskra_stream_xmit,
+    .resume = resume,
+};
+
+/* ---- the driver ---- */
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+int iskra_epoll_new(struct iskra_round *round, struct iskra_epoll **ret_driver,
+                    struct iskra_error *err)
+{
+    const struct iskra_platform *pf = round->pf;
+    struct iskra_epoll *d = pf->alloc(pf->arg, sizeof(*d));
+    if (!d)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for the event loop");
+    d->transport.ops = &epoll_transport_ops;
+    d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
+    d->round = round;
+    d->deadline_ns = ISKRA_NEVER;
+    iskra_list_init(&d->ready);
+    iskra_list_init(&d->unbound);
+
+    d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    d->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int ret = d->epoll_fd < 0 || d->timer_fd < 0 || d->wake_fd < 0 ? -errno : 0;
+    if (ret == 0)
+        ret = epoll_add(d, d->timer_fd, EPOLLIN, NULL, EVENT_TIMER);
+    if (ret == 0)
+        ret = epoll_add(d, d->wake_fd, EPOLLIN, NULL, EVENT_WAKE);
+    if (ret < 0) {
+        iskra_epoll_free(d);
+        return iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no event loop: %s", strerror(-ret));
+    }
+    round->ops = &d->round_ops;
+    *ret_driver = d;
+    return 0;
+}
+
+void iskra_epoll_free(struct iskra_epoll *driver)
+{
+    if (!driver)
+        return;
+    free_unbound(driver);
+    close_fd(driver->epoll_fd);
+    close_fd(driver->timer_fd);
+    close_fd(driver->wake_fd);
+    driver->round->ops = NULL;
+    const struct iskra_platform *pf = driver->round->pf;
+    pf->free(pf->arg, driver);
+}
+
+int iskra_epoll_fd(const struct iskra_epoll *driver)
+{
+    return driver->epoll_fd;
+}
+
+struct iskra_transport *iskra_epoll_transport(struct iskra_epoll *driver)
+{
+    return &driver->transport;
+}
+
+/* Relative, because the platform's clock need not be the kernel's. */
+void iskra_epoll_set_deadline(struct iskra_epoll *driver, uint64_t deadline_ns)
+{
+    if (deadline_ns == driver->deadline_ns)
+        return;
+    driver->deadline_ns = deadline_ns;
+    struct itimerspec its = {0};
+    if (deadline_ns != ISKRA_NEVER) {
+        const struct iskra_platform *pf = driver->round->pf;
+        uint64_t now_ns = pf->now_ns(pf->arg);
+        uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 1; /* 0 would disarm */
+        its.it_value.tv_sec = (time_t)(left_ns / 1000000000u);
+        its.it_value.tv_nsec = (long)(left_ns % 1000000000u);
+    }
+    (void)timerfd_settime(driver->timer_fd, 0, &its, NULL); /* the values are in range */
+}
+
+void iskra_epoll_wake(struct iskra_epoll *driver)
+{
+    uint64_t one = 1;
+    if (!atomic_exchange(&driver->woken, true))
+        (void)!write(driver->wake_fd, &one,
+                     sizeof(one)); /* it cannot overflow: one write per read */
+}
+
+static void serve_own(struct iskra_epoll *d, enum event_kind kind)
+{
+    uint64_t count;
+    if (kind == EVENT_TIMER) {
+        (void)!read(d->timer_fd, &count, sizeof(count));
+        d->deadline_ns = ISKRA_NEVER; /* run out: to be set again even to the same value */
+    } else {
+        /* First the flag would lose a wake between the two: it would write, and the read swallow
+         * it. */
+        (void)!read(d->wake_fd, &count, sizeof(count));
+        (void)atomic_exchange(&d->woken, false);
+    }
+}
+
+static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
+{
+    uintptr_t p = (uintptr_t)ev->data.u64;
+    enum event_kind kind = (enum event_kind)(p & EVENT_KIND_MASK);
+    void *target = (void *)(p & ~(uintptr_t)EVENT_KIND_MASK);
+    switch (kind) {
+    case EVENT_STRUCK:
+        break;
+    case EVENT_WATCH:
+        serve_watch(target, ev->events);
+        break;
+    case EVENT_STREAM: {
+        struct iskra_stream *stream = target;
+        iskra_list_remove(&stream->link); /* its turn is now */
+        serve_stream(d, stream, ev->events);
+        break;
+    }
+    case EVENT_TIMER:
+    case EVENT_WAKE:
+        serve_own(d, kind);
+        break;
+    }
+}
+
+static int wait_for_event(struct iskra_epoll *d, int64_t timeout_ns)
+{
+    const struct iskra_platform *pf = d->round->pf;
+    if (timeout_ns != 0 && iskra_list_empty(&d->ready)) {
+        struct pollfd pfd = {.fd = d->epoll_fd, .events = POLLIN};
+        int ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
+        if (ret < 0 && ret != -EINTR)
+            return ret;
+    }
+    d->round->now_ns = pf->now_ns(pf->arg);
+    d->round->trace.now_ns = d->round->now_ns;
+    return 0;
+}
+
+int iskra_epoll_poll(struct iskra_epoll *driver, int64_t timeout_ns)
+{
+    struct iskra_epoll *d = driver;
+    if (d->polling)
+        return -EDEADLK;
+    free_unbound(d);
+    int ret = wait_for_event(d, timeout_ns);
+    if (ret < 0)
+        return ret;
+    int n = epoll_wait(d->epoll_fd, d->events, EVENT_CNT, 0);
+    if (n < 0)
+        return errno == EINTR ? 0 : -errno;
+
+    d->polling = true;
+    d->event_cnt = (unsigned)n;
+    int served = serve_ready(d);
+    for (unsigned i = 0; i < d->event_cnt; i++) {
+        /* A copy: the callback may strike out this very event. */
+        struct epoll_event ev = d->events[i];
+        serve_event(d, &ev);
+        served += (ev.data.u64 & EVENT_KIND_MASK) != EVENT_STRUCK;
+    }
+    d->event_cnt = 0;
+    d->polling = false;
+    if (!iskra_list_empty(&d->ready))
+        iskra_epoll_wake(d);
+    return served;
+}

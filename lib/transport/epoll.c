@@ -275,6 +275,11 @@ struct iskra_transport *iskra_epoll_transport(struct iskra_epoll *driver)
 }
 
 /* Relative, because the platform's clock need not be the kernel's. */
+bool iskra_epoll_pending(const struct iskra_epoll *driver)
+{
+    return !iskra_list_empty(&driver->ready);
+}
+
 void iskra_epoll_set_deadline(struct iskra_epoll *driver, uint64_t deadline_ns)
 {
     if (deadline_ns == driver->deadline_ns)

@@ -16,6 +16,7 @@
 #ifndef ISKRA_TRANSPORT_TRANSPORT_H
 #define ISKRA_TRANSPORT_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "round.h"
@@ -40,6 +41,9 @@ struct iskra_transport *iskra_epoll_transport(struct iskra_epoll *driver);
  * one, which then does not wait. Returns how many events were served, or a negative errno. Not from
  * inside a callback. */
 int iskra_epoll_poll(struct iskra_epoll *driver, int64_t timeout_ns);
+
+/* Did a socket keep bytes for the next round? */
+bool iskra_epoll_pending(const struct iskra_epoll *driver);
 
 /* When the descriptor is to become readable by itself; ISKRA_NEVER: not. Cheap while the value does
  * not change. */

@@ -61,24 +61,23 @@ static const char *const auth_keys[] = {
 
 void iskra_settings_default(struct iskra_settings *s)
 {
-    *s = (struct iskra_settings){
-        .queue_depth = 32,
-        .cmds_max = 128,
-        .immediate_data = 1,
-        .initial_r2t = 0,
-        .first_burst = 0, /* open-iscsi's 262144, but never more than max_burst: see finish */
-        .max_burst = 16776192,
-        .max_recv = 262144,
-        .max_outstanding_r2t = 8,
-        .replacement_timeout_ns = SECONDS(120),
-        .login_timeout_ns = SECONDS(15),
-        .noop_interval_ns = SECONDS(5),
-        .noop_timeout_ns = SECONDS(5),
-        .command_timeout_ns = SECONDS(30),
-        .abort_timeout_ns = SECONDS(15),
-        .lu_reset_timeout_ns = SECONDS(30),
-        .tgt_reset_timeout_ns = SECONDS(30),
-    };
+    memset(s, 0, sizeof(*s)); /* padding too: settings are compared byte for byte */
+    s->queue_depth = 32;
+    s->cmds_max = 128;
+    s->immediate_data = 1;
+    s->initial_r2t = 0;
+    s->first_burst = 0; /* open-iscsi's 262144, but never more than max_burst: see finish */
+    s->max_burst = 16776192;
+    s->max_recv = 262144;
+    s->max_outstanding_r2t = 8;
+    s->replacement_timeout_ns = SECONDS(120);
+    s->login_timeout_ns = SECONDS(15);
+    s->noop_interval_ns = SECONDS(5);
+    s->noop_timeout_ns = SECONDS(5);
+    s->command_timeout_ns = SECONDS(30);
+    s->abort_timeout_ns = SECONDS(15);
+    s->lu_reset_timeout_ns = SECONDS(30);
+    s->tgt_reset_timeout_ns = SECONDS(30);
 }
 
 static int parse_bool(const struct key *k, const char *value, uint32_t *ret,

@@ -137,10 +137,10 @@ static int parse_path(struct part in, struct iskra_url *url, struct iskra_error 
     url->has_target = true;
     if (!skip(&in, '/') || in.len == 0)
         return 0;
-    long lun = number(in, ISKRA_LUN_NUMBER_MAX);
+    long lun = number(in, ISKRA_URL_LUN_MAX);
     if (lun < 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: LUN '%.*s' is not 0..%u",
-                          (int)(in.len > 40 ? 40 : in.len), in.p, ISKRA_LUN_NUMBER_MAX);
+                          (int)(in.len > 40 ? 40 : in.len), in.p, ISKRA_URL_LUN_MAX);
     url->lun = (uint16_t)lun;
     url->has_lun = true;
     return 0;

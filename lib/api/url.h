@@ -14,7 +14,7 @@
 #define ISKRA_URL_LEN_MAX    8192u
 #define ISKRA_ISCSI_NAME_MAX 223u /* RFC 7143 4.2.7.1 */
 #define ISKRA_HOST_LEN_MAX   255u
-#define ISKRA_LUN_NUMBER_MAX 16383u /* flat addressing, SAM-5 4.7 */
+#define ISKRA_URL_LUN_MAX    16383u /* flat addressing, SAM-5 4.7 */
 
 /* Digests in order of preference; cnt 0: not given. */
 struct iskra_digest_list {

@@ -1,0 +1,119 @@
+/* Making and freeing an initiator. */
+#include "api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "api/nexus.h"
+
+const char *iskra_version(void)
+{
+    return ISKRA_VERSION;
+}
+
+/* A page that reads as zero in a forked child: the child shares descriptors with its parent and
+ * must not use them. Where the kernel cannot do that the check is simply never true. */
+static int map_own_page(struct iskra *ctx)
+{
+    long len = sysconf(_SC_PAGESIZE);
+    void *page =
+        mmap(NULL, (size_t)len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -ENOMEM;
+    (void)madvise(page, (size_t)len, MADV_WIPEONFORK);
+    ctx->own_page = page;
+    *ctx->own_page = 1;
+    return 0;
+}
+
+static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskra_error *err)
+{
+    const struct iskra_platform *pf = ctx->round.pf;
+    ctx->log = opts->log;
+    ctx->log_arg = opts->log_arg;
+    iskra_list_init(&ctx->nexuses);
+    iskra_workq_init(&ctx->round.work);
+    iskra_workq_init(&ctx->round.xmit);
+    iskra_timers_init(&ctx->round.timers, pf);
+    int rc = iskra_name_find(pf, opts->initiator_name, &ctx->name, err);
+    if (rc)
+        return rc;
+    if ((rc = map_own_page(ctx)) ||
+        (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)))
+        return iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for an initiator");
+    if ((rc = iskra_epoll_new(&ctx->round, &ctx->epoll, err)))
+        return rc;
+    ctx->round.now_ns = ctx->round.trace.now_ns = ctx->last_round_ns = pf->now_ns(pf->arg);
+    return 0;
+}
+
+int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx, struct iskra_error *err)
+{
+    struct iskra_options o = {.size = sizeof(o)};
+    if (opts != NULL)
+        memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
+    const struct iskra_platform *pf = o.platform ? o.platform : iskra_platform_posix();
+    struct iskra *ctx = pf->alloc(pf->arg, sizeof(*ctx));
+    if (ctx == NULL)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for an initiator");
+    ctx->round.pf = pf;
+    struct iskra_error story = {0};
+    int rc = init(ctx, &o, &story);
+    if (rc) {
+        iskra_free(ctx);
+        if (err != NULL)
+            *err = story;
+        return rc;
+    }
+    *ret_ctx = ctx;
+    return 0;
+}
+
+void iskra_free(struct iskra *ctx)
+{
+    if (ctx == NULL)
+        return;
+    const struct iskra_platform *pf = ctx->round.pf;
+    if (ctx->epoll != NULL)
+        iskra_nexus_abandon_all(ctx);
+    iskra_epoll_free(ctx->epoll);
+    iskra_trace_done(&ctx->round.trace);
+    iskra_timers_done(&ctx->round.timers);
+    if (ctx->own_page != NULL)
+        munmap((void *)ctx->own_page, (size_t)sysconf(_SC_PAGESIZE));
+    pf->free(pf->arg, ctx);
+}
+
+const char *iskra_initiator_name(const struct iskra *ctx)
+{
+    return ctx->name.name;
+}
+
+const char *iskra_initiator_name_source(const struct iskra *ctx)
+{
+    return ctx->name.source;
+}
+
+unsigned iskra_trace_read(const struct iskra *ctx, struct iskra_trace_record *ret, unsigned max)
+{
+    const struct iskra_trace *tr = &ctx->round.trace;
+    unsigned cnt = tr->head < tr->mask + 1 ? tr->head : tr->mask + 1;
+    if (cnt > max)
+        cnt = max;
+    for (unsigned i = 0; i < cnt; i++)
+        ret[i] = tr->ring[(tr->head - cnt + i) & tr->mask];
+    return cnt;
+}
+
+void iskra_trace_steps(struct iskra *ctx,
+                       void (*fn)(void *arg, const struct iskra_trace_record *rec), void *arg)
+{
+    struct iskra_trace *tr = &ctx->round.trace;
+    tr->fn = fn;
+    tr->fn_arg = arg;
+    tr->steps = fn != NULL;
+    tr->depth = 0;
+}

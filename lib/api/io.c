@@ -1,0 +1,82 @@
+/* Requests: from the caller's struct iskra_io to the mid-layer and back. */
+#include <errno.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/lun.h"
+#include "scsi/request.h"
+
+/* What lives in the opaque tail. */
+struct io_tail {
+    struct iskra_scsi_request sreq;
+    struct iskra *ctx;
+};
+_Static_assert(sizeof(struct io_tail) <= ISKRA_IO_TAIL_LEN, "the tail of struct iskra_io is ABI");
+
+static struct io_tail *tail_of(struct iskra_io *io)
+{
+    return (struct io_tail *)(void *)&io->tail;
+}
+
+static void io_done(struct iskra_scsi_request *sreq)
+{
+    struct io_tail *tail = iskra_container_of(sreq, struct io_tail, sreq);
+    struct iskra_io *io = iskra_container_of((char *)tail, struct iskra_io, tail);
+    ISKRA_STEP(&tail->ctx->round.trace, DONE, 0);
+    io->status = sreq->status;
+    io->residual = sreq->len - sreq->progress;
+    tail->ctx->out_cnt--;
+    io->done(io); /* may free io */
+}
+
+static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_request *sreq)
+{
+    if (lun->closing)
+        return iskra_fail(&io->error, ISKRA_E_USAGE, ENODEV, "LUN %u is being closed", lun->number);
+    if (io->iov_cnt < 0 || io->done == NULL)
+        return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
+                          "request without done() or with %d iovecs", io->iov_cnt);
+    switch (io->op) {
+    case ISKRA_READ:
+        return iskra_scsi_submit_read(sreq, io->iov, (uint32_t)io->iov_cnt, io->offset, io->len);
+    case ISKRA_RAW:
+        if (io->len > UINT32_MAX)
+            return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
+                              "raw CDB with %llu bytes of data, at most %u",
+                              (unsigned long long)io->len, UINT32_MAX);
+        return iskra_scsi_submit_raw(sreq, io->cdb, io->cdb_len, io->iov, (uint32_t)io->iov_cnt,
+                                     (uint32_t)io->len);
+    }
+    return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "unknown operation %d", (int)io->op);
+}
+
+int iskra_submit(struct iskra_lun *lun, struct iskra_io *io)
+{
+    struct iskra *ctx = iskra_lun_ctx(lun);
+    struct io_tail *tail = tail_of(io);
+    io->error.code = ISKRA_OK;
+    int rc = iskra_api_enter(ctx, &io->error);
+    if (rc)
+        return rc;
+    iskra_scsi_request_init(&tail->sreq, lun->sdev, io_done, &io->error);
+    tail->sreq.rq.timeout_ns = io->timeout_ns;
+    tail->ctx = ctx;
+    ctx->out_cnt++;
+    rc = submit(lun, io, &tail->sreq);
+    if (rc)
+        ctx->out_cnt--;
+    iskra_api_leave(ctx);
+    return rc;
+}
+
+int iskra_cancel(struct iskra_io *io)
+{
+    struct io_tail *tail = tail_of(io);
+    struct iskra *ctx = tail->ctx;
+    int rc = iskra_api_enter(ctx, NULL);
+    if (rc)
+        return rc;
+    rc = iskra_scsi_cancel(&tail->sreq);
+    iskra_api_leave(ctx);
+    return rc;
+}

@@ -1,0 +1,145 @@
+/* The loop: one round at a time, and the ways into it (decisions 6, 7, 8, 13, 35).
+ *
+ * Order in a round: wait, read the clock once, receive, complete, then timers, then what they
+ * started, then transmit workers, so that all that completions submit goes out in one batch. */
+#include "api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* A gap between rounds after which nothing is judged expired before the sockets were drained: the
+ * process may have been stopped, and the answers may be waiting (decision 6). */
+#define GAP_NS UINT64_C(1000000000)
+
+/* A callback that takes longer is worth a line in the log: other requests wait meanwhile (decision
+ * 8). */
+#define SLOW_ROUND_NS UINT64_C(1000000000)
+
+/* Work that makes work ends: each pass runs what was queued before it. A chain this long in one
+ * round is continued in the next, so that sockets and other descriptors get their turn. */
+#define PASSES_MAX 64
+
+static void read_clock(struct iskra *ctx)
+{
+    ctx->round.now_ns = ctx->round.pf->now_ns(ctx->round.pf->arg);
+    ctx->round.trace.now_ns = ctx->round.now_ns;
+}
+
+static bool work_pending(const struct iskra *ctx)
+{
+    return !iskra_list_empty(&ctx->round.work.items) || !iskra_list_empty(&ctx->round.xmit.items);
+}
+
+int iskra_api_enter(struct iskra *ctx, struct iskra_error *err)
+{
+    if (*ctx->own_page != 1)
+        return iskra_fail(
+            err, ISKRA_E_USAGE, EPERM,
+            "this initiator belongs to the parent process; a forked child must open its own");
+    if (!ctx->in_round)
+        read_clock(ctx);
+    return 0;
+}
+
+void iskra_api_leave(struct iskra *ctx)
+{
+    if (ctx->in_round)
+        return;
+    /* Nothing else is out, so no answer will start a round soon: send now. With more in flight, the
+     * next round sends this together with what else has come up by then. */
+    if (ctx->out_cnt <= 1)
+        iskra_workq_run(&ctx->round.xmit);
+    if (work_pending(ctx))
+        iskra_epoll_wake(ctx->epoll);
+    iskra_epoll_set_deadline(ctx->epoll, iskra_timers_next_ns(&ctx->round.timers));
+}
+
+static void run_work(struct iskra *ctx)
+{
+    for (int pass = 0; pass < PASSES_MAX && work_pending(ctx); pass++)
+        if (iskra_workq_run(&ctx->round.work) == 0)
+            iskra_workq_run(&ctx->round.xmit);
+}
+
+static void run_timers(struct iskra *ctx)
+{
+    if (ctx->round.now_ns - ctx->last_round_ns > GAP_NS)
+        ctx->drain_first = true;
+    if (ctx->drain_first && iskra_epoll_pending(ctx->epoll))
+        return;
+    ctx->drain_first = false;
+    iskra_timers_run(&ctx->round.timers, ctx->round.now_ns);
+}
+
+/* How long poll may wait: not at all with work to do, else until the next timer, else as asked. */
+static int64_t wait_limit(const struct iskra *ctx, int64_t wait_ns)
+{
+    if (work_pending(ctx) || iskra_epoll_pending(ctx->epoll))
+        return 0;
+    uint64_t next_ns = iskra_timers_next_ns(&ctx->round.timers);
+    if (next_ns == ISKRA_NEVER)
+        return wait_ns;
+    uint64_t now_ns = ctx->round.pf->now_ns(ctx->round.pf->arg);
+    int64_t until_ns = next_ns > now_ns ? (int64_t)(next_ns - now_ns) : 0;
+    return wait_ns < 0 || until_ns < wait_ns ? until_ns : wait_ns;
+}
+
+int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
+{
+    if (ctx->in_round)
+        return -EDEADLK;
+    if (*ctx->own_page != 1)
+        return -EPERM;
+    ctx->in_round = true;
+    int rc = iskra_epoll_poll(ctx->epoll, wait_limit(ctx, wait_ns));
+    uint64_t begun_ns = ctx->round.now_ns;
+    run_work(ctx);
+    run_timers(ctx);
+    run_work(ctx);
+    ctx->last_round_ns = begun_ns;
+    if (work_pending(ctx))
+        iskra_epoll_wake(ctx->epoll);
+    iskra_epoll_set_deadline(ctx->epoll, iskra_timers_next_ns(&ctx->round.timers));
+    ctx->in_round = false;
+    return rc < 0 && rc != -EINTR ? rc : 0;
+}
+
+int iskra_api_wait(struct iskra *ctx, const bool *flag)
+{
+    int rc = 0;
+    while (!*flag && rc == 0)
+        rc = iskra_api_round(ctx, -1);
+    return rc;
+}
+
+int iskra_fd(const struct iskra *ctx)
+{
+    return iskra_epoll_fd(ctx->epoll);
+}
+
+int64_t iskra_timeout_ns(const struct iskra *ctx)
+{
+    return wait_limit(ctx, -1);
+}
+
+int iskra_dispatch(struct iskra *ctx)
+{
+    return iskra_api_round(ctx, 0);
+}
+
+int iskra_run_once(struct iskra *ctx, int64_t timeout_ns)
+{
+    return iskra_api_round(ctx, timeout_ns);
+}
+
+void iskra_api_log(struct iskra *ctx, enum iskra_log_level level, const char *fmt, ...)
+{
+    char line[512];
+    if (ctx->log == NULL)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    ctx->log(ctx->log_arg, level, line);
+}

@@ -1,0 +1,333 @@
+/* The life of a nexus: wiring the layers together, opening, sharing, ending. */
+#include "api/nexus.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "api/lun.h"
+#include "api/open.h"
+#include "iscsi/conn.h"
+
+#define NSEC_PER_SEC INT64_C(1000000000)
+
+static void nexus_free(struct iskra_nexus *nexus)
+{
+    const struct iskra_platform *pf = nexus->ctx->round.pf;
+    iskra_work_cancel(&nexus->up_work);
+    iskra_work_cancel(&nexus->free_work);
+    iskra_list_remove(&nexus->link);
+    iskra_initiator_free(nexus->ini);
+    iskra_shost_set_session(&nexus->host, NULL);
+    iskra_class_done(&nexus->cls);
+    iskra_shost_done(&nexus->host);
+    pf->free(pf->arg, nexus);
+}
+
+static void free_work(struct iskra_work *work)
+{
+    struct iskra_nexus *nexus = iskra_container_of(work, struct iskra_nexus, free_work);
+    void (*closed)(void *arg) = nexus->closed;
+    void *arg = nexus->closed_arg;
+    nexus_free(nexus);
+    if (closed != NULL)
+        closed(arg);
+}
+
+static void tell_waiters(struct iskra_nexus *nexus, int status)
+{
+    struct iskra_list told;
+    iskra_list_init(&told);
+    iskra_list_splice_back(&told, &nexus->waiters);
+    /* Each may give the nexus back; it is freed at the end of the round, not before. */
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&told)) != NULL;) {
+        struct iskra_nexus_waiter *w = iskra_container_of(l, struct iskra_nexus_waiter, link);
+        w->fn(w, status, &nexus->error);
+    }
+}
+
+static void up_work(struct iskra_work *work)
+{
+    struct iskra_nexus *nexus = iskra_container_of(work, struct iskra_nexus, up_work);
+    if (nexus->state == ISKRA_NEXUS_UP)
+        tell_waiters(nexus, 0);
+}
+
+/* ---- what the initiator tells ---- */
+
+static void nexus_up(void *owner)
+{
+    struct iskra_nexus *nexus = owner;
+    if (nexus->state != ISKRA_NEXUS_OPENING)
+        return;
+    nexus->state = ISKRA_NEXUS_UP;
+    iskra_shost_set_session(&nexus->host, nexus->cls.session);
+    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "session %u: logged in to %s at %s",
+                  nexus->cls.session->sid, nexus->url.target, iskra_initiator_portal(nexus->ini));
+    tell_waiters(nexus, 0);
+}
+
+static void nexus_down(void *owner, const struct iskra_error *why)
+{
+    struct iskra_nexus *nexus = owner;
+    bool was_up = nexus->state == ISKRA_NEXUS_UP;
+    if (nexus->state != ISKRA_NEXUS_OPENING && !was_up)
+        return;
+    nexus->state = ISKRA_NEXUS_DOWN;
+    nexus->error = *why;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR, "%s: %s%s", nexus->url.host,
+                  was_up ? "session lost: " : "", why->text);
+    tell_waiters(nexus, why->sys_errno ? -why->sys_errno : -EIO);
+}
+
+static void nexus_closed(void *owner)
+{
+    struct iskra_nexus *nexus = owner;
+    if (nexus->state == ISKRA_NEXUS_OPENING && nexus->entry != NULL) {
+        /* A discovery that ended well. */
+        nexus->state = ISKRA_NEXUS_DOWN;
+        tell_waiters(nexus, 0);
+        return;
+    }
+    if (nexus->state == ISKRA_NEXUS_CLOSED)
+        return;
+    nexus->state = ISKRA_NEXUS_CLOSED;
+    iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
+}
+
+static int nexus_target(void *owner, const struct iskra_target_entry *t)
+{
+    struct iskra_nexus *nexus = owner;
+    const struct iskra_portal_entry e = {
+        .target_name = t->target_name,
+        .address = t->address->host,
+        .port = t->address->port,
+        .tpgt = t->address->tpgt,
+    };
+    if (nexus->entry_rc == 0)
+        nexus->entry_rc = nexus->entry(nexus->entry_arg, &e);
+    return nexus->entry_rc;
+}
+
+static const struct iskra_initiator_ops initiator_ops = {
+    .up = nexus_up,
+    .down = nexus_down,
+    .closed = nexus_closed,
+    .target = nexus_target,
+};
+
+/* ---- what the host asks ---- */
+
+static void fail_session(void *arg, const struct iskra_error *why)
+{
+    struct iskra_nexus *nexus = arg;
+    struct iskra_conn *conn = nexus->cls.session ? nexus->cls.session->leadconn : NULL;
+    if (conn != NULL)
+        iskra_conn_failure(
+            conn, iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s", why->text));
+}
+
+static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
+{
+    struct iskra_nexus *nexus = arg;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: unit attention %02x/%02x", nexus->url.target,
+                  asc, ascq);
+}
+
+static const struct iskra_shost_ops host_ops = {.fail_session = fail_session,
+                                                .unit_attention = unit_attention};
+
+/* ---- making one ---- */
+
+static struct iskra_digest_prefs digest_prefs(const struct iskra_digest_list *list)
+{
+    struct iskra_digest_prefs prefs = {.cnt = list->cnt};
+    for (int i = 0; i < list->cnt; i++)
+        prefs.list[i] = list->crc32c[i] ? ISKRA_DIGEST_CRC32C : ISKRA_DIGEST_NONE;
+    return prefs;
+}
+
+/* Whole seconds, rounded up: the class keeps times as the kernel's parameters do. */
+static uint32_t seconds(int64_t ns)
+{
+    return (uint32_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
+}
+
+static void configure(const struct iskra_nexus *nexus, bool discovery,
+                      struct iskra_initiator_config *cfg)
+{
+    const struct iskra_url *url = &nexus->url;
+    const struct iskra_settings *s = &url->settings;
+    iskra_initiator_config_default(cfg, discovery);
+    cfg->initiator_name = s->initiator_name[0] ? s->initiator_name : nexus->ctx->name.name;
+    cfg->target_name = discovery ? NULL : url->target;
+    cfg->host = url->host;
+    cfg->port = url->port;
+    cfg->isid_given = s->isid_given;
+    memcpy(cfg->isid, s->isid, sizeof(cfg->isid));
+    cfg->login_timeout_ns = (uint64_t)s->login_timeout_ns;
+    if (discovery)
+        return;
+    cfg->offer.header_digest = digest_prefs(&s->header_digest);
+    cfg->offer.data_digest = digest_prefs(&s->data_digest);
+    cfg->offer.initial_r2t = s->initial_r2t;
+    cfg->offer.immediate_data = s->immediate_data;
+    cfg->offer.max_recv_data_len = s->max_recv;
+    cfg->offer.first_burst_len = s->first_burst;
+    cfg->offer.max_burst_len = s->max_burst;
+    cfg->offer.max_outstanding_r2t = s->max_outstanding_r2t;
+    cfg->cmds_max = s->cmds_max;
+    cfg->queue_depth = s->queue_depth;
+    cfg->ping_timeout_s = seconds(s->noop_timeout_ns);
+    cfg->recv_timeout_s = seconds(s->noop_interval_ns);
+    cfg->abort_timeout_s = seconds(s->abort_timeout_ns);
+    cfg->lu_reset_timeout_s = seconds(s->lu_reset_timeout_ns);
+    cfg->tgt_reset_timeout_s = seconds(s->tgt_reset_timeout_ns);
+    cfg->replacement_timeout_s =
+        s->replacement_timeout_ns < 0 ? -1 : (int32_t)seconds(s->replacement_timeout_ns);
+}
+
+static int nexus_open(struct iskra_nexus *nexus, bool discovery, struct iskra_error *err)
+{
+    struct iskra_initiator_config cfg;
+    configure(nexus, discovery, &cfg);
+    int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &initiator_ops, nexus, &nexus->ini, err);
+    if (rc)
+        return rc;
+    nexus->cls.sink = iskra_initiator_sink(nexus->ini);
+    iskra_initiator_attach(nexus->ini, &iskra_class_if_ops, &nexus->cls);
+    return iskra_initiator_open(nexus->ini, err);
+}
+
+static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discovery,
+                     struct iskra_nexus **ret_nexus, struct iskra_error *err)
+{
+    const struct iskra_platform *pf = ctx->round.pf;
+    struct iskra_nexus *nexus = pf->alloc(pf->arg, sizeof(*nexus));
+    if (nexus == NULL)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a session");
+    nexus->ctx = ctx;
+    nexus->url = *url;
+    iskra_list_init(&nexus->waiters);
+    iskra_list_init(&nexus->luns);
+    iskra_list_init(&nexus->opens);
+    iskra_work_init(&nexus->up_work, up_work);
+    iskra_work_init(&nexus->free_work, free_work);
+    iskra_list_push_back(&ctx->nexuses, &nexus->link);
+    iskra_shost_init(&nexus->host, &ctx->round, &host_ops, nexus);
+    int rc = iskra_class_init(&nexus->cls, &ctx->round, iskra_epoll_transport(ctx->epoll));
+    if (rc)
+        rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");
+    if (rc == 0 && !discovery)
+        iskra_class_set_host(&nexus->cls, &iskra_shost_class_ops, &nexus->host);
+    if (rc)
+        nexus_free(nexus);
+    else
+        *ret_nexus = nexus;
+    return rc;
+}
+
+/* Same portal, target and options: the settings are compared byte for byte, which their parser
+ * keeps meaningful. */
+static struct iskra_nexus *find(const struct iskra *ctx, const struct iskra_url *url)
+{
+    ISKRA_LIST_FOREACH(l, &ctx->nexuses)
+    {
+        struct iskra_nexus *n = iskra_container_of(l, struct iskra_nexus, link);
+        if ((n->state == ISKRA_NEXUS_OPENING || n->state == ISKRA_NEXUS_UP) && n->entry == NULL &&
+            strcmp(n->url.host, url->host) == 0 && n->url.port == url->port &&
+            strcmp(n->url.target, url->target) == 0 &&
+            memcmp(&n->url.settings, &url->settings, sizeof(url->settings)) == 0)
+            return n;
+    }
+    return NULL;
+}
+
+/* A nexus that is up already tells its new waiter from the loop, like any other. */
+static void wait_for(struct iskra_nexus *nexus, struct iskra_nexus_waiter *w)
+{
+    nexus->user_cnt++;
+    iskra_list_push_back(&nexus->waiters, &w->link);
+    if (nexus->state == ISKRA_NEXUS_UP)
+        iskra_work_schedule(&nexus->ctx->round.work, &nexus->up_work);
+}
+
+int iskra_nexus_get(struct iskra *ctx, const struct iskra_url *url, struct iskra_nexus_waiter *w,
+                    struct iskra_nexus **ret_nexus, struct iskra_error *err)
+{
+    struct iskra_nexus *nexus = find(ctx, url);
+    int rc = 0;
+    if (nexus == NULL) {
+        rc = nexus_new(ctx, url, false, &nexus, err);
+        if (rc)
+            return rc;
+        rc = nexus_open(nexus, false, err);
+        if (rc) {
+            nexus_free(nexus);
+            return rc;
+        }
+    }
+    wait_for(nexus, w);
+    *ret_nexus = nexus;
+    return 0;
+}
+
+int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
+                         struct iskra_nexus_waiter *w,
+                         int (*entry)(void *arg, const struct iskra_portal_entry *e), void *arg,
+                         struct iskra_nexus **ret_nexus, struct iskra_error *err)
+{
+    struct iskra_nexus *nexus;
+    int rc = nexus_new(ctx, url, true, &nexus, err);
+    if (rc)
+        return rc;
+    nexus->entry = entry;
+    nexus->entry_arg = arg;
+    rc = nexus_open(nexus, true, err);
+    if (rc) {
+        nexus_free(nexus);
+        return rc;
+    }
+    wait_for(nexus, w);
+    *ret_nexus = nexus;
+    return 0;
+}
+
+/* ---- giving it back ---- */
+
+void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void *arg)
+{
+    if (--nexus->user_cnt > 0) {
+        if (closed != NULL)
+            closed(arg);
+        return;
+    }
+    nexus->closed = closed;
+    nexus->closed_arg = arg;
+    nexus->state = ISKRA_NEXUS_CLOSING;
+    iskra_initiator_close(nexus->ini);
+}
+
+static void abandon(struct iskra_nexus *nexus)
+{
+    struct iskra *ctx = nexus->ctx;
+    const struct iskra_error why = {
+        .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the initiator is freed"};
+    iskra_open_abandon(nexus, &why);
+    ISKRA_LIST_FOREACH(l, &nexus->luns)
+    iskra_lun_abandon(iskra_container_of(l, struct iskra_lun, link));
+    nexus->user_cnt = 0;
+    nexus->closed = NULL;
+    nexus->state = ISKRA_NEXUS_CLOSED;
+    iskra_initiator_free(nexus->ini);
+    nexus->ini = NULL;
+    while (iskra_workq_run(&ctx->round.work) > 0)
+        ;
+    nexus_free(nexus);
+}
+
+void iskra_nexus_abandon_all(struct iskra *ctx)
+{
+    ctx->in_round = true; /* callbacks that run now are inside a call like any other */
+    while (!iskra_list_empty(&ctx->nexuses))
+        abandon(iskra_container_of(ctx->nexuses.next, struct iskra_nexus, link));
+}

@@ -1,0 +1,72 @@
+/* An I_T nexus (SAM): one session to one target, with everything that makes it work: transport
+ * class, host, initiator.
+ *
+ * LUNs of the same target, portal and options share one (decision 22). It is counted: the first get
+ * opens it, the last put logs out and frees it. All callbacks run from the loop. */
+#ifndef ISKRA_API_NEXUS_H
+#define ISKRA_API_NEXUS_H
+
+#include "api/api.h"
+#include "api/url.h"
+#include "control/initiator.h"
+#include "iscsi/class.h"
+#include "scsi/host.h"
+
+enum iskra_nexus_state {
+    ISKRA_NEXUS_OPENING,
+    ISKRA_NEXUS_UP,
+    ISKRA_NEXUS_DOWN,    /* failed or lost; `error` says why */
+    ISKRA_NEXUS_CLOSING, /* last user gone: logging out */
+    ISKRA_NEXUS_CLOSED,  /* to be freed at the end of the round */
+};
+
+/* One who waits for the nexus to be up. */
+struct iskra_nexus_waiter {
+    struct iskra_list link;
+    void (*fn)(struct iskra_nexus_waiter *w, int status, const struct iskra_error *err);
+};
+
+struct iskra_nexus {
+    struct iskra_list link; /* ctx->nexuses */
+    struct iskra *ctx;
+    struct iskra_url url;
+    enum iskra_nexus_state state;
+    unsigned user_cnt;
+    struct iskra_class cls;
+    struct iskra_shost host;
+    struct iskra_initiator *ini;
+    struct iskra_list waiters; /* of struct iskra_nexus_waiter */
+    struct iskra_list luns;    /* of struct iskra_lun */
+    struct iskra_list opens;   /* of struct lun_open (open.c) */
+    struct iskra_work up_work; /* tells waiters that came when it was up already */
+    struct iskra_work free_work;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    struct iskra_error error;
+    /* Discovery only. */
+    int (*entry)(void *arg, const struct iskra_portal_entry *e);
+    void *entry_arg;
+    int entry_rc;
+};
+
+/* The nexus of this URL: one that is there, or a new one that starts to open. The waiter's fn runs
+ * once, from the loop: status 0, or a negative errno with the error. Returns 0 with *ret_nexus
+ * held, or a negative errno with *err filled and nothing held. */
+int iskra_nexus_get(struct iskra *ctx, const struct iskra_url *url, struct iskra_nexus_waiter *w,
+                    struct iskra_nexus **ret_nexus, struct iskra_error *err);
+
+/* A discovery session of its own; entry as in session.h. `w` is told when it has ended, well or
+ * not. */
+int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
+                         struct iskra_nexus_waiter *w,
+                         int (*entry)(void *arg, const struct iskra_portal_entry *e), void *arg,
+                         struct iskra_nexus **ret_nexus, struct iskra_error *err);
+
+/* Gives it back. closed (may be NULL) runs once from the loop: for the last user when the session
+ * has ended, else soon. */
+void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void *arg);
+
+/* iskra_free(): ends everything at once. */
+void iskra_nexus_abandon_all(struct iskra *ctx);
+
+#endif

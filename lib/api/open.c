@@ -1,0 +1,175 @@
+/* Opening a LUN: the nexus, then a scan of that one LUN; and closing it again. */
+#include "api/open.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "scsi/scan.h"
+#include "wire/luns.h"
+
+/* An open under way. */
+struct lun_open {
+    struct iskra_nexus_waiter waiter; /* first */
+    struct iskra_list link;           /* nexus->opens */
+    struct iskra_nexus *nexus;
+    struct iskra_scan *scan;
+    struct iskra_lun
+        *lun; /* set aside at the start, so that a scan that succeeded cannot fail for memory */
+    iskra_open_fn *fn;
+    void *arg;
+};
+
+static void open_free(struct lun_open *o)
+{
+    const struct iskra_platform *pf = o->nexus->ctx->round.pf;
+    iskra_list_remove(&o->link);
+    pf->free(pf->arg, o->lun);
+    pf->free(pf->arg, o);
+}
+
+static void open_failed(struct lun_open *o, int status, const struct iskra_error *err)
+{
+    struct iskra_nexus *nexus = o->nexus;
+    iskra_open_fn *fn = o->fn;
+    void *arg = o->arg;
+    const struct iskra_error story = *err; /* the nexus may take it along */
+    open_free(o);
+    iskra_nexus_put(nexus, NULL, NULL);
+    fn(arg, status, NULL, &story);
+}
+
+static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct iskra_error *err)
+{
+    struct lun_open *o = arg;
+    o->scan = NULL;
+    if (status) {
+        open_failed(o, status, err);
+        return;
+    }
+    struct iskra_lun *lun = o->lun;
+    lun->nexus = o->nexus;
+    lun->sdev = sdev;
+    sdev->queue.rq_timeout_ns = (uint64_t)o->nexus->url.settings.command_timeout_ns;
+    sdev->queue_depth = o->nexus->url.settings.queue_depth;
+    iskra_list_push_back(&o->nexus->luns, &lun->link);
+    iskra_open_fn *fn = o->fn;
+    void *fn_arg = o->arg;
+    o->lun = NULL;
+    open_free(o);
+    const struct iskra_error none = {0};
+    fn(fn_arg, 0, lun, &none);
+}
+
+static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct iskra_error *err)
+{
+    struct lun_open *o = iskra_container_of(w, struct lun_open, waiter);
+    struct iskra_error story = {0};
+    uint64_t lun;
+    if (status)
+        story = *err;
+    else if ((status = iskra_lun_encode(o->lun->number, &lun)) == 0)
+        status = iskra_scan_lun(&o->nexus->host, lun, scanned, o, &o->scan, &story);
+    if (status)
+        open_failed(o, status, &story);
+}
+
+static int begin(struct iskra *ctx, const struct iskra_url *url, struct lun_open *o,
+                 struct iskra_error *err)
+{
+    if (!url->has_lun)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "URL: no LUN; it ends as iscsi://HOST[:PORT]/TARGET/LUN");
+    o->waiter.fn = nexus_ready;
+    o->lun->number = url->lun;
+    return iskra_nexus_get(ctx, url, &o->waiter, &o->nexus, err);
+}
+
+int iskra_open(struct iskra *ctx, const char *url_text, iskra_open_fn *fn, void *arg,
+               struct iskra_error *err)
+{
+    const struct iskra_platform *pf = ctx->round.pf;
+    struct iskra_error story = {0};
+    struct iskra_url url;
+    int rc = iskra_api_enter(ctx, &story);
+    if (rc == 0)
+        rc = iskra_url_parse(url_text, &url, &story);
+    if (rc == 0) {
+        struct lun_open *o = pf->alloc(pf->arg, sizeof(*o));
+        struct iskra_lun *lun = pf->alloc(pf->arg, sizeof(*lun));
+        if (o == NULL || lun == NULL) {
+            rc = iskra_fail(&story, ISKRA_E_NOMEM, ENOMEM, "no memory to open a LUN");
+        } else {
+            o->lun = lun;
+            o->fn = fn;
+            o->arg = arg;
+            iskra_list_init(&lun->link);
+            rc = begin(ctx, &url, o, &story);
+            if (rc == 0)
+                iskra_list_push_back(&o->nexus->opens, &o->link);
+        }
+        if (rc) {
+            pf->free(pf->arg, lun);
+            pf->free(pf->arg, o);
+        }
+    }
+    iskra_api_leave(ctx);
+    if (rc && err != NULL)
+        *err = story;
+    return rc;
+}
+
+/* ---- closing ---- */
+
+static void lun_free(struct iskra_lun *lun)
+{
+    const struct iskra_platform *pf = lun->nexus->ctx->round.pf;
+    iskra_list_remove(&lun->link);
+    pf->free(pf->arg, lun);
+}
+
+static void device_gone(void *arg)
+{
+    struct iskra_lun *lun = arg;
+    struct iskra_nexus *nexus = lun->nexus;
+    void (*closed)(void *arg) = lun->closed;
+    void *closed_arg = lun->closed_arg;
+    lun_free(lun);
+    if (nexus->state != ISKRA_NEXUS_CLOSED)
+        iskra_nexus_put(nexus, closed, closed_arg);
+}
+
+void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg)
+{
+    struct iskra *ctx = iskra_lun_ctx(lun);
+    if (lun->closing || iskra_api_enter(ctx, NULL))
+        return;
+    lun->closing = true;
+    lun->closed = fn;
+    lun->closed_arg = arg;
+    iskra_sdev_remove(lun->sdev, device_gone, lun);
+    iskra_api_leave(ctx);
+}
+
+void iskra_lun_abandon(struct iskra_lun *lun)
+{
+    lun->closed = NULL;
+    if (lun->closing)
+        return;
+    lun->closing = true;
+    iskra_sdev_remove(lun->sdev, device_gone, lun);
+}
+
+void iskra_open_abandon(struct iskra_nexus *nexus, const struct iskra_error *why)
+{
+    ISKRA_LIST_FOREACH(l, &nexus->opens)
+    {
+        struct lun_open *o = iskra_container_of(l, struct lun_open, link);
+        if (o->scan != NULL)
+            iskra_scan_cancel(o->scan);
+        else if (!iskra_list_empty(&o->waiter.link)) {
+            iskra_list_remove(&o->waiter.link);
+            o->fn(o->arg, -why->sys_errno, NULL, why);
+            open_free(o);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+/* Blocking calls: the asynchronous ones plus waiting. */
+#include <errno.h>
+#include <string.h>
+
+#include <iskra/scsi.h>
+
+#include "api/api.h"
+#include "api/lun.h"
+
+struct waiter {
+    bool flag;
+    int status;
+    struct iskra_lun *lun;
+    struct iskra_error *err;
+};
+
+static void io_done(struct iskra_io *io)
+{
+    *(bool *)io->user = true;
+}
+
+/* Submits and waits. The request is on this stack, so it is waited for whatever happens: its own
+ * timeout bounds that. */
+static int io_sync(struct iskra_lun *lun, struct iskra_io *io, struct iskra_error *err)
+{
+    struct iskra *ctx = iskra_lun_ctx(lun);
+    bool finished = false;
+    if (ctx->in_round)
+        return iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback");
+    io->done = io_done;
+    io->user = &finished;
+    int rc = iskra_submit(lun, io);
+    while (rc == 0 && !finished)
+        (void)iskra_api_round(ctx,
+                              -1); /* a failing wait still runs timers, which end the request */
+    if (rc == 0)
+        rc = io->status;
+    if (rc && err != NULL)
+        *err = io->error;
+    return rc;
+}
+
+int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len, uint64_t offset,
+                    struct iskra_error *err)
+{
+    struct iovec iov = {buf, (size_t)len};
+    struct iskra_io io = {
+        .op = ISKRA_READ, .offset = offset, .iov = &iov, .iov_cnt = 1, .len = len};
+    return io_sync(lun, &io, err);
+}
+
+int iskra_raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, void *in,
+                   uint32_t in_len, uint32_t *ret_len, struct iskra_error *err)
+{
+    struct iovec iov = {in, in_len};
+    struct iskra_io io = {.op = ISKRA_RAW,
+                          .cdb = cdb,
+                          .cdb_len = cdb_len,
+                          .iov = &iov,
+                          .iov_cnt = in_len ? 1 : 0,
+                          .len = in_len};
+    int rc = io_sync(lun, &io, err);
+    if (rc == 0 && ret_len != NULL)
+        *ret_len = in_len - (uint32_t)io.residual;
+    return rc;
+}
+
+static void opened(void *arg, int status, struct iskra_lun *lun, const struct iskra_error *err)
+{
+    struct waiter *w = arg;
+    w->flag = true;
+    w->status = status;
+    w->lun = lun;
+    if (status && w->err != NULL)
+        *w->err = *err;
+}
+
+int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
+                    struct iskra_error *err)
+{
+    struct waiter w = {.err = err};
+    if (ctx->in_round)
+        return iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback");
+    int rc = iskra_open(ctx, url, opened, &w, err);
+    if (rc == 0)
+        rc = iskra_api_wait(ctx, &w.flag);
+    if (rc == 0)
+        rc = w.status;
+    if (rc == 0)
+        *ret_lun = w.lun;
+    return rc;
+}
+
+static void closed(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+int iskra_close_sync(struct iskra_lun *lun)
+{
+    if (lun == NULL)
+        return 0;
+    struct iskra *ctx = iskra_lun_ctx(lun);
+    bool flag = false;
+    if (ctx->in_round)
+        return -EDEADLK;
+    iskra_close(lun, closed, &flag);
+    return iskra_api_wait(ctx, &flag);
+}

@@ -19,7 +19,7 @@ struct flag_place {
 
 enum {
     WITH_SA = 1,      /* service action: low 5 bits of byte 1 */
-    WITH_PROTECT = 2, /* high 3 bits of the byte before the first field */
+    WITH_PROTECT = 2, /* high 3 bits of byte 1, of byte 10 in a 32-byte command */
     WITH_PAGE = 4,    /* INQUIRY: page code in byte 2 */
     WITH_MODE = 8,    /* MODE SENSE: page control and page in byte 2, subpage in byte 3 */
     WITH_SELECT = 16, /* REPORT LUNS: byte 2 */

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <iskra/error.h>
+
 #define ISKRA_INQUIRY_LEN 36u
 #define ISKRA_INQUIRY_LEN_MIN                                                                      \
     36u /* SPC says a device sends at least this much; less is refused                             \
@@ -47,6 +49,6 @@ int iskra_inquiry_decode(const uint8_t *bytes, size_t len, struct iskra_inquiry 
 unsigned iskra_inquiry_encode(const struct iskra_inquiry *fields, uint8_t *buf);
 
 /* "disk", "controller", ...; "?" for a reserved one. Static storage. */
-const char *iskra_device_type_name(uint8_t type);
+ISKRA_PUBLIC const char *iskra_device_type_name(uint8_t type);
 
 #endif

@@ -1,14 +1,19 @@
-/* A TCP connection's protocol engine: bytes in, PDUs out, and the reverse. No I/O, no clock, no allocation after init.
+/* A TCP connection's protocol engine: bytes in, PDUs out, and the reverse. No I/O, no clock, no
+ * allocation after init (but for bytes already read when receive is suspended, which happens at
+ * login).
  *
- * Receive: data_ready -> read_sock -> recv -> recv_buf until BUF_DONE; each full segment runs its phase's done function:
- * hdr_recv_done -> hdr_dissect -> (data_recv_prep -> data_recv_done | process_data_in) -> complete_pdu -> hdr_recv_prep.
- * Transmit: xmit.h.
+ * Receive: data_ready -> read_sock -> recv -> recv_buf until BUF_DONE; each full segment runs its
+ * phase's done function: hdr_recv_done -> hdr_dissect -> (data_recv_prep -> data_recv_done |
+ * process_data_in) -> complete_pdu -> hdr_recv_prep. Transmit: xmit.h.
  *
- * What it needs to know of sessions and tasks it asks through struct iskra_tcp_ops, which the iSCSI layer implements. */
+ * What it needs to know of sessions and tasks it asks through struct iskra_tcp_ops, which the iSCSI
+ * layer implements. Those functions may queue PDUs, suspend receive and complete tasks; they do not
+ * reset the connection, resume receive, or free anything: that waits for the end of the round. */
 #ifndef ISKRA_TCP_RECV_H
 #define ISKRA_TCP_RECV_H
 
 #include "tcp/port.h"
+#include "tcp/r2t.h"
 #include "tcp/segment.h"
 #include "tcp/xmit.h"
 
@@ -17,6 +22,20 @@ struct iskra_tcp_conn;
 
 #define ISKRA_HDR_BUF_LEN  256u  /* BHS + AHS; a longer AHS is refused (AHSLEN) */
 #define ISKRA_CONN_BUF_LEN 8192u /* data of all PDUs but Data-In; limit of Login/Text data */
+
+/* What RFC 7143 13 says until something else is negotiated. */
+#define ISKRA_MAX_RECV_DATA_LEN_DEFAULT 8192u
+#define ISKRA_MAX_BURST_LEN_DEFAULT     262144u
+
+/* A segment's rest of at least this much is received straight into its final place. Below, one more
+ * receive call (about 1 us with its window) costs more than copying the bytes out of staging (some
+ * 25 ns per KiB). */
+#define ISKRA_DIRECT_RECV_MIN (16u * 1024u)
+
+/* Staging behind a direct window: room for pad, digest, the next header and its digest, a SCSI
+ * Response after that, and little more, since payload that lands here is copied although it could
+ * have been received in place. */
+#define ISKRA_STAGING_BEHIND_LEN 512u
 
 /* notes F11: the two ways a call of recv_buf ends well. */
 enum iskra_recv_status {
@@ -32,17 +51,18 @@ enum iskra_data_dir {
     ISKRA_DIR_WRITE,
 };
 
-/* The part of a task that the engine works on; the iSCSI task contains one. "Engine only" between queuecommand and the
- * last put, unless said otherwise. */
+/* The part of a task that the engine works on; the iSCSI task contains one. "Engine only" between
+ * queuecommand and the last put, unless said otherwise. */
 struct iskra_tcp_task {
-    uint32_t itt;              /* as on the wire */
+    uint32_t itt; /* as on the wire */
     enum iskra_data_dir dir;
-    bool running;              /* R2Ts are taken only then (quirk Q8); set by the iSCSI layer */
-    uint32_t transfer_len;     /* Expected Data Transfer Length, bytes */
-    uint32_t exp_data_sn;      /* next DataSN or R2TSN: one counter for both, as in the kernel */
-    uint32_t recv_len;         /* Data-In bytes announced so far = next expected offset */
-    uint32_t progress;         /* counts every PDU sent or received for it (decision 5) */
-    struct iskra_sg_cursor sg; /* the caller's memory, lent until done */
+    bool running;          /* R2Ts are taken only then (quirk Q8); set by the iSCSI layer */
+    uint32_t transfer_len; /* Expected Data Transfer Length, bytes; sg holds at least as many */
+    uint32_t exp_data_sn;  /* next DataSN or R2TSN: one counter for both, as in the kernel */
+    uint32_t recv_len;     /* Data-In bytes announced so far = next expected offset */
+    uint32_t progress;     /* counts every PDU sent or received for it (decision 5) */
+    struct iskra_sg_cursor
+        sg; /* the caller's memory, lent until done; its position 0 is offset 0 */
     struct iskra_r2t_queue *r2t; /* r2t.h; NULL for a read */
 };
 
@@ -53,12 +73,14 @@ struct iskra_tcp_ops {
     /* The SCSI task of a tag, or NULL. */
     struct iskra_tcp_task *(*itt_to_ctask)(struct iskra_tcp_conn *conn, uint32_t itt);
 
-    void (*update_cmd_window)(struct iskra_tcp_conn *conn, uint32_t exp_cmd_sn, uint32_t max_cmd_sn);
+    void (*update_cmd_window)(struct iskra_tcp_conn *conn, uint32_t exp_cmd_sn,
+                              uint32_t max_cmd_sn);
 
-    /* A PDU is complete. `hdr` is the BHS, `data` len bytes of the connection's buffer (NULL, 0 for a PDU without data or a
-     * Data-In). Returns 0 or the connection error it amounts to, after writing the story with iskra_tcp_fail(). */
-    enum iskra_conn_error (*complete_pdu)(struct iskra_tcp_conn *conn, const uint8_t *hdr, const uint8_t *data,
-                                          uint32_t len);
+    /* A PDU is complete. `hdr` is the BHS, `data` len bytes of the connection's buffer (NULL, 0 for
+     * a PDU without data or a Data-In). Returns 0 or the connection error it amounts to, after
+     * writing the story with iskra_tcp_fail(). */
+    enum iskra_conn_error (*complete_pdu)(struct iskra_tcp_conn *conn, const uint8_t *hdr,
+                                          const uint8_t *data, uint32_t len);
 
     /* An R2T was queued on the task: put it on the requeue list, kick the worker. */
     void (*r2t_queued)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
@@ -69,7 +91,8 @@ struct iskra_tcp_ops {
     void (*task_get)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
     void (*task_put)(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task);
 
-    /* The connection failed; conn->error says why. Called exactly once per failure, from inside recv(). */
+    /* The connection failed; conn->error says why. Called exactly once per failure, from inside
+     * recv(). */
     void (*conn_failure)(struct iskra_tcp_conn *conn, enum iskra_conn_error error);
 
     /* state_change and write_space of the port, passed on. */
@@ -79,21 +102,26 @@ struct iskra_tcp_ops {
 
 struct iskra_tcp_in {
     struct iskra_segment segment;
-    struct iskra_tcp_task *task;    /* whose Data-In is being received; referenced */
-    bool hdr_digest, data_digest;   /* set by START_CONN, cleared by STOP_CONN */
+    struct iskra_tcp_task *task;  /* whose Data-In is being received */
+    bool task_held;               /* it is referenced: its data goes on in a later call of recv() */
+    bool hdr_digest, data_digest; /* set by START_CONN, cleared by STOP_CONN */
     bool ahs_read, suspended, failed;
-    uint32_t hdr_len;               /* BHS + AHS of the current header */
-    uint32_t max_recv_data_len;     /* our MaxRecvDataSegmentLength */
-    bool exact;                     /* login phase: never read past the current segment (decision 13) */
+    bool exact;                 /* login phase: never read past the current segment (decision 13) */
+    bool large_data;            /* the last Data-In was worth a direct receive: expect another */
+    uint32_t hdr_len;           /* BHS + AHS of the current header */
+    uint32_t max_recv_data_len; /* our MaxRecvDataSegmentLength */
+    uint32_t max_burst_len;     /* only to count R2Ts beyond it (quirk Q9) */
     /* The window that is out. */
+    bool window_out;
     uint8_t *staging;
     size_t direct_len, staging_len;
-    bool window_out;
-    uint64_t octets;                /* bytes received, ever */
-    uint8_t hdr_buf[ISKRA_HDR_BUF_LEN];
-    uint8_t hdr_digest_buf[4];
-    uint8_t *held;                  /* bytes already read when receive was suspended */
+    struct iskra_tcp_task *window_task; /* referenced: its memory is in the window */
+    uint64_t octets;       /* bytes received, ever: a sign of life for the ping timer */
+    uint64_t r2ts_dropped; /* for tasks being aborted or while not logged in */
+    uint64_t r2ts_over_burst;
+    uint8_t *held; /* bytes already read when receive was suspended; NULL if there are none */
     size_t held_len, held_at;
+    uint8_t hdr_buf[ISKRA_HDR_BUF_LEN];
 };
 
 struct iskra_tcp_conn {
@@ -101,31 +129,54 @@ struct iskra_tcp_conn {
     const struct iskra_tcp_ops *ops;
     struct iskra_trace *trace;
     const struct iskra_platform *pf;
-    uint16_t sid;           /* for trace records */
-    uint8_t *data_buf;      /* ISKRA_CONN_BUF_LEN bytes */
+    uint16_t sid;      /* for trace records */
+    uint8_t *data_buf; /* ISKRA_CONN_BUF_LEN bytes */
     struct iskra_tcp_in in;
     struct iskra_tcp_out out;
     struct iskra_error error; /* first failure; text names the PDU and numbers */
 };
 
-/* Sets everything aside. 0 or -ENOMEM. tx_pdu_cnt: PDUs that can be queued for sending at once. */
+/* Sets everything aside; lengths are the RFC's defaults, digests off. 0 or -ENOMEM. tx_pdu_cnt:
+ * PDUs that can be queued for sending at once (rounded up to a power of two). */
 int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops *ops,
                         const struct iskra_platform *pf, struct iskra_trace *trace, uint16_t sid,
                         uint32_t tx_pdu_cnt);
 void iskra_tcp_conn_done(struct iskra_tcp_conn *conn); /* accepts a zeroed or half-built object */
 
-/* STOP_CONN: forget everything half received or half sent, give loans back, digests off. The object is then as after init. */
+/* STOP_CONN, after the socket was unbound: forget everything half received or half sent, give loans
+ * back, digests off. The object is then as after init; only the counters go on. */
 void iskra_tcp_conn_reset(struct iskra_tcp_conn *conn);
 
+/* notes F8, F18: iscsi_tcp_hdr_recv_prep. The next bytes are a header. */
 void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn);
+
+/* notes F26: iscsi_tcp_data_recv_prep. The current header's data goes to the connection's buffer.
+ */
+void iskra_tcp_data_recv_prep(struct iskra_tcp_conn *conn);
+
+/* No PDU is judged after the current one until receive is resumed. */
 void iskra_tcp_recv_suspend(struct iskra_tcp_conn *conn);
-/* Works off bytes that were held. Returns 0, -EAGAIN if suspended again, or the negative errno of a failure (already
- * reported through ops->conn_failure). The caller then calls the sock's resume. */
+
+/* Works off bytes that were held. Returns 0, -EAGAIN if suspended again, or the negative errno of a
+ * failure (already reported through ops->conn_failure). The caller then calls the sock's resume. */
 int iskra_tcp_recv_resume(struct iskra_tcp_conn *conn);
 
 /* Writes conn->error (first wins) and returns `error`, for `return iskra_tcp_fail(...)`. */
-enum iskra_conn_error iskra_tcp_fail(struct iskra_tcp_conn *conn, enum iskra_conn_error error, const char *fmt,
-                                     ...) __attribute__((format(printf, 3, 4)));
+enum iskra_conn_error iskra_tcp_fail(struct iskra_tcp_conn *conn, enum iskra_conn_error error,
+                                     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* The port's receive side (port.h). window.c. */
+int iskra_tcp_recv_window(struct iskra_tcp_conn *conn, uint8_t *staging, size_t staging_len,
+                          struct iovec *iov, int iov_max);
+int iskra_tcp_recv(struct iskra_tcp_conn *conn, size_t n);
+
+/* recv.c: notes F10, iscsi_tcp_recv_skb. Consumes bytes up to the end of the current segment, and
+ * runs its done function there; returns how many. */
+size_t iskra_tcp_recv_buf(struct iskra_tcp_conn *conn, const uint8_t *buf, size_t len,
+                          enum iskra_recv_status *ret_status);
+
+/* recv.c: n bytes are in place already; n is at most what the current chunk lacks. */
+enum iskra_recv_status iskra_tcp_recv_in_place(struct iskra_tcp_conn *conn, uint32_t n);
 
 /* dissect.c: judges the header in in.hdr_buf and decides what comes next. */
 enum iskra_conn_error iskra_tcp_hdr_dissect(struct iskra_tcp_conn *conn);

@@ -1,0 +1,71 @@
+/* Receiving R2Ts: judged, then queued on their task. Answering them with Data-Out is the transmit
+ * worker's work. */
+#include "tcp/r2t.h"
+
+#include "tcp/refuse.h"
+#include "trace.h"
+
+void iskra_r2t_queue_init(struct iskra_r2t_queue *q, struct iskra_r2t *entries, uint32_t entry_cnt)
+{
+    *q = (struct iskra_r2t_queue){.entries = entries, .entry_cnt = entry_cnt};
+}
+
+bool iskra_r2t_queue_put(struct iskra_r2t_queue *q, const struct iskra_r2t *r2t)
+{
+    if (q->queued_cnt == q->entry_cnt)
+        return false;
+    q->entries[(q->first + q->queued_cnt) % q->entry_cnt] = *r2t;
+    q->queued_cnt++;
+    return true;
+}
+
+/* While a session recovers, or a task is being aborted, the target may not know yet: its R2T is no
+ * fault, and obeying it would send data of a command that is about to be forgotten. */
+static bool r2t_is_moot(struct iskra_tcp_conn *conn, const struct iskra_tcp_task *task)
+{
+    return !task->running || !conn->ops->logged_in(conn);
+}
+
+enum iskra_conn_error iskra_tcp_r2t_rsp(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task,
+                                        const uint8_t *hdr)
+{
+    struct iskra_pdu_r2t pdu;
+    iskra_r2t_decode(hdr, &pdu);
+    ISKRA_STEP(conn->trace, R2T_RSP, pdu.desired_len);
+
+    if (pdu.data_len > 0)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "DataSegmentLength", pdu.data_len,
+                                "allowed", 0);
+    if (pdu.r2t_sn != task->exp_data_sn)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_R2TSN, "R2TSN", pdu.r2t_sn, "expected",
+                                task->exp_data_sn);
+    conn->ops->update_cmd_window(conn, pdu.exp_cmd_sn, pdu.max_cmd_sn);
+    if (r2t_is_moot(conn, task)) {
+        conn->in.r2ts_dropped++;
+        return ISKRA_CONN_OK;
+    }
+    if (pdu.desired_len == 0)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "Desired Data Transfer Length", 0,
+                                "at least", 1);
+    /* 11.8.4 forbids more than MaxBurstLength, yet targets in the field ask for it and obeying
+     * costs nothing: it is only counted. */
+    if (pdu.desired_len > conn->in.max_burst_len)
+        conn->in.r2ts_over_burst++;
+    if ((uint64_t)pdu.offset + pdu.desired_len > task->transfer_len)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "end of the data asked for",
+                                (uint64_t)pdu.offset + pdu.desired_len, "end of the command's data",
+                                task->transfer_len);
+    struct iskra_r2t r2t = {
+        .ttt = pdu.ttt,
+        .r2t_sn = pdu.r2t_sn,
+        .offset = pdu.offset,
+        .desired_len = pdu.desired_len,
+        .lun = pdu.lun,
+    };
+    if (!task->r2t || !iskra_r2t_queue_put(task->r2t, &r2t))
+        return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "R2TSN", pdu.r2t_sn, "room for",
+                                task->r2t ? task->r2t->entry_cnt : 0);
+    task->exp_data_sn = pdu.r2t_sn + 1;
+    conn->ops->r2t_queued(conn, task);
+    return ISKRA_CONN_OK;
+}

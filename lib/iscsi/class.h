@@ -1,8 +1,10 @@
-/* The transport class: between the control plane and the stack (spec 3.12, 3.14; notes F1). It dispatches requests, keeps the
- * class session's state beside the session's own, blocks and unblocks the devices above, and holds the replacement timer.
+/* The transport class: between the control plane and the stack (spec 3.12, 3.14; notes F1). It
+ * dispatches requests, keeps the class session's state beside the session's own, blocks and
+ * unblocks the devices above, and holds the replacement timer.
  *
- * class session: LOGGED_IN, FAILED, FREE, TERMINATED. Devices are blocked on STOP_CONN(RECOVER), unblocked by START_CONN; when the
- * replacement timer runs out first they are told to fail. */
+ * class session: LOGGED_IN, FAILED, FREE. Devices are blocked as soon as the connection fails or is
+ * stopped for recovery (dispatch stops at once, decision 12), unblocked by START_CONN; when the
+ * replacement timer runs out first, or the session is terminated, they are told to fail. */
 #ifndef ISKRA_ISCSI_CLASS_H
 #define ISKRA_ISCSI_CLASS_H
 
@@ -20,9 +22,20 @@ const char *iskra_class_state_name(enum iskra_class_state state);
 
 /* What the class asks of the mid-layer above; implemented by scsi/host.c. */
 struct iskra_class_host_ops {
-    void (*block)(void *host);              /* devices BLOCK, queues stopped */
-    void (*unblock)(void *host);            /* devices RUNNING, queues run */
-    void (*transport_offline)(void *host);  /* replacement timer ran out, or TERM: what waits must die */
+    void (*block)(void *host);   /* devices BLOCK, queues stopped */
+    void (*unblock)(void *host); /* devices RUNNING, queues run */
+    void (*transport_offline)(
+        void *host); /* replacement timer ran out, or TERM: what waits must die */
+};
+
+/* An event on its way up. RECV_PDU holds the connection's receive until it has been delivered, so
+ * one of each kind is enough. */
+struct iskra_class_event {
+    struct iskra_list link; /* cls->events; alone when nothing is due */
+    enum iskra_uevent_type type;
+    uint32_t cid;
+    uint32_t data_len;      /* RECV_PDU: hdr and data are the class's own copies */
+    struct iskra_error why; /* CONN_ERROR */
 };
 
 /* One class object holds one session; created empty, filled by CREATE_SESSION. */
@@ -32,18 +45,50 @@ struct iskra_class {
     struct iskra_event_sink sink;
     const struct iskra_class_host_ops *host_ops; /* NULL: nobody above (discovery) */
     void *host;
+    uint32_t sid; /* what CREATE_SESSION will answer: 1, or set by the owner after init */
     enum iskra_class_state state;
-    struct iskra_session *session;   /* NULL before CREATE_SESSION */
+    bool blocked;                  /* the devices above were told so */
+    struct iskra_session *session; /* NULL before CREATE_SESSION */
     struct iskra_timer recovery_timer;
-    struct iskra_work event_work;    /* delivers queued events at the end of the round */
-    struct iskra_list events;        /* of prepared events; at most one RECV_PDU and one CONN_ERROR per connection */
+    struct iskra_work event_work; /* delivers queued events at the end of the round */
+    struct iskra_list events;     /* of struct iskra_class_event, oldest first */
+    struct iskra_class_event recv_pdu, conn_error;
+    uint8_t event_hdr[ISKRA_BHS_LEN];
+    uint8_t *event_data; /* ISKRA_CONN_BUF_LEN bytes */
+    bool *gone;          /* during a delivery: set if the sink destroys the class */
 };
 
-int iskra_class_init(struct iskra_class *cls, struct iskra_round *round, struct iskra_transport *transport);
-void iskra_class_done(struct iskra_class *cls); /* destroys session and connections without a word to the sink */
-void iskra_class_set_host(struct iskra_class *cls, const struct iskra_class_host_ops *ops, void *host);
+/* 0 or -ENOMEM. */
+int iskra_class_init(struct iskra_class *cls, struct iskra_round *round,
+                     struct iskra_transport *transport);
+/* Destroys session and connections without a word to the sink; allowed from inside the sink;
+ * accepts a zeroed object. Commands that are out get their scsi_done first. */
+void iskra_class_done(struct iskra_class *cls);
+void iskra_class_set_host(struct iskra_class *cls, const struct iskra_class_host_ops *ops,
+                          void *host);
 
 /* Implements struct iskra_if_ops.request with the class as handle. */
 extern const struct iskra_if_ops iskra_class_if_ops;
+
+/* class_param.c: SET_PARAM. 0, -EINVAL for a value out of range, -ENOSYS for an unknown one. */
+int iskra_class_set_param(struct iskra_session_params *params, enum iskra_param param,
+                          int64_t value, struct iskra_error *err);
+
+/* class_event.c. From the connections: a PDU for the control plane (0, or -EBUSY while one waits);
+ * a failure. */
+int iskra_class_recv_pdu(struct iskra_class *cls, struct iskra_conn *conn, const uint8_t *hdr,
+                         const uint8_t *data, uint32_t len);
+void iskra_class_conn_error(struct iskra_class *cls, struct iskra_conn *conn,
+                            enum iskra_conn_error error);
+int iskra_class_events_init(struct iskra_class *cls);
+void iskra_class_events_done(struct iskra_class *cls);
+/* A connection was stopped: events of its past life would be taken for those of the next. */
+void iskra_class_events_drop(struct iskra_class *cls, const struct iskra_conn *conn);
+
+/* class.c: the devices above, and the class session. */
+void iskra_class_block_devices(struct iskra_class *cls);
+void iskra_class_block_session(struct iskra_class *cls);
+void iskra_class_unblock_session(struct iskra_class *cls);
+void iskra_class_terminate(struct iskra_class *cls);
 
 #endif

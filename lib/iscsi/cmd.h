@@ -1,7 +1,8 @@
-/* A SCSI command as the mid-layer hands it to queuecommand and gets it back: what the kernel calls scsi_cmnd.
+/* A SCSI command as the mid-layer hands it to queuecommand and gets it back: what the kernel calls
+ * scsi_cmnd.
  *
- * The mid-layer owns it; from queuecommand until scsi_done the session uses it. The result word is the kernel's: host byte
- * in bits 16-23, SAM status in bits 0-7 (spec section 4). */
+ * The mid-layer owns it; from queuecommand until scsi_done the session uses it. The result word is
+ * the kernel's: host byte in bits 16-23, SAM status in bits 0-7 (spec section 4). */
 #ifndef ISKRA_ISCSI_CMD_H
 #define ISKRA_ISCSI_CMD_H
 
@@ -11,6 +12,7 @@
 
 #include <iskra/error.h>
 
+#include "list.h"
 #include "tcp/recv.h" /* enum iskra_data_dir */
 
 #define ISKRA_ECDB_LEN_MAX 260 /* with the extended-CDB AHS */
@@ -37,7 +39,7 @@ enum iskra_host_byte {
 };
 const char *iskra_host_byte_name(uint8_t host_byte); /* "DID_OK"; "?" */
 
-#define ISKRA_RESULT(host, status) ((uint32_t)(host) << 16 | (status))
+#define ISKRA_RESULT(host, status)  ((uint32_t)(host) << 16 | (status))
 #define ISKRA_RESULT_HOST(result)   ((uint8_t)((result) >> 16))
 #define ISKRA_RESULT_STATUS(result) ((uint8_t)(result))
 
@@ -47,19 +49,21 @@ struct iskra_cmnd {
     const uint8_t *cdb; /* cdb_len bytes, living as long as the command */
     uint16_t cdb_len;
     enum iskra_data_dir dir;
-    uint64_t lun;       /* the 8 bytes of SAM */
-    const struct iovec *iov; /* the caller's memory, lent; exactly or more than transfer_len bytes */
+    uint64_t lun; /* the 8 bytes of SAM */
+    const struct iovec
+        *iov; /* the caller's memory, lent; exactly or more than transfer_len bytes */
     uint32_t iov_cnt;
-    size_t iov_skip;    /* bytes of iov before the first byte of this command's data */
+    size_t iov_skip; /* bytes of iov before the first byte of this command's data */
     uint32_t transfer_len;
 
     /* Session only, between queuecommand and scsi_done. */
     struct iskra_task *task; /* NULL when the session does not have it */
-    uint8_t age;
+    struct iskra_list link;  /* refused by queuecommand: on the session's list until scsi_done */
+    uint8_t age;             /* of the session when it was queued */
 
     /* Valid in scsi_done. */
     uint32_t result;
-    uint32_t residual;  /* bytes of transfer_len not moved */
+    uint32_t residual; /* bytes of transfer_len not moved */
     uint8_t sense[ISKRA_SENSE_LEN_MAX];
     uint8_t sense_len;
 

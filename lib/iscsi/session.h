@@ -1,8 +1,8 @@
 /* A session: tagged tasks, the command window, its connections (spec 3.7; notes F25).
  *
- * cmds[] is an array of cmds_max tasks set aside when the session is created; a task's index is the low part of its ITT, the
- * session's age the high part, so that a late answer from an earlier life is recognised. Nothing is allocated afterwards.
- * One thread at a time; no locks. */
+ * cmds[] is an array of cmds_max tasks set aside when the session is created; a task's index is the
+ * low part of its ITT, the session's age the high part, so that a late answer from an earlier life
+ * is recognised. Nothing is allocated afterwards. One thread at a time; no locks. */
 #ifndef ISKRA_ISCSI_SESSION_H
 #define ISKRA_ISCSI_SESSION_H
 
@@ -36,7 +36,8 @@ enum iskra_session_state {
 };
 const char *iskra_session_state_name(enum iskra_session_state state);
 
-/* What was negotiated or configured: SET_PARAM writes it, START_CONN puts it into force. Lengths in bytes. */
+/* What was negotiated or configured: SET_PARAM writes it, START_CONN puts it into force. Lengths in
+ * bytes. */
 struct iskra_session_params {
     uint32_t max_recv_data_len; /* ours: what the target may send in one PDU */
     uint32_t max_xmit_data_len; /* the target's */
@@ -48,8 +49,9 @@ struct iskra_session_params {
     uint8_t error_recovery_level;
     uint32_t exp_stat_sn;
     uint16_t tpgt;
-    bool fast_abort;
-    uint32_t abort_timeout_s, lu_reset_timeout_s, tgt_reset_timeout_s, ping_timeout_s, recv_timeout_s;
+    bool fast_abort, discovery;
+    uint32_t abort_timeout_s, lu_reset_timeout_s, tgt_reset_timeout_s, ping_timeout_s,
+        recv_timeout_s;
     int32_t replacement_timeout_s; /* negative: never */
 };
 
@@ -58,25 +60,42 @@ struct iskra_session {
     struct iskra_class *cls;
     uint32_t sid;
     enum iskra_session_state state;
-    uint8_t age;                     /* 0..15 */
+    uint8_t age; /* 0..15 */
     struct iskra_cmd_window window;
-    struct iskra_task *cmds;         /* cmds_max of them */
+    struct iskra_task *cmds; /* cmds_max of them */
     uint32_t cmds_max, scsi_cmds_max;
-    struct iskra_list pool;          /* FREE tasks, oldest first */
-    struct iskra_list conns;         /* of struct iskra_conn: one today, a list for what comes */
+    uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_max */
+    struct iskra_list pool;    /* FREE tasks, oldest first */
+    struct iskra_list refused; /* commands that queuecommand answered itself: scsi_done is due */
+    struct iskra_work refused_work;
+    struct iskra_list conns; /* of struct iskra_conn: one today, a list for what comes */
     struct iskra_conn *leadconn;
     struct iskra_session_params params;
-    struct iskra_error error;        /* why it last failed; what its commands tell their callers */
-    uint64_t statsn_gaps;            /* counted, not fatal, up to the queue depth (decision 20) */
+    struct iskra_error error; /* why it last failed; what its commands tell their callers */
+    uint64_t statsn_gaps;     /* counted, not fatal, up to the queue depth (decision 20) */
 };
 
-/* cmds_max < 16 is refused with -EINVAL, > 4096 clamped, else rounded down to a power of two. 0, -EINVAL or -ENOMEM. */
-int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid, uint32_t cmds_max,
-                       uint32_t initial_cmd_sn);
+/* cmds_max < 16 is refused with -EINVAL, > 4096 clamped, else rounded down to a power of two. 0,
+ * -EINVAL or -ENOMEM. */
+int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid,
+                       uint32_t cmds_max, uint32_t initial_cmd_sn);
 void iskra_session_done(struct iskra_session *s);
+
+/* Is the change allowed? A const table (spec 3.12), the same for everybody. */
+bool iskra_session_may_become(enum iskra_session_state from, enum iskra_session_state to);
 
 /* The only place that changes s->state; checks the transition and traces it. */
 void iskra_session_set_state(struct iskra_session *s, enum iskra_session_state state);
+
+/* Writes s->error anew: the latest failure is the one its commands tell of. Returns -sys_errno. */
+int iskra_session_fail(struct iskra_session *s, enum iskra_code code, int sys_errno,
+                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* From above: nothing milder is left for a command (1021), or the like. Raises a failure of the
+ * lead connection, once; `why` is the story (NULL: a plain one). Nothing if it is not bound or has
+ * failed already. */
+void iskra_session_failure(struct iskra_session *s, enum iskra_conn_error error,
+                           const struct iskra_error *why);
 
 /* queuecommand's refusals: the command stays the caller's. */
 enum iskra_queue_status {
@@ -86,10 +105,11 @@ enum iskra_queue_status {
     ISKRA_TARGET_BUSY,
 };
 
-/* From the mid-layer (spec 3.7 "queuecommand"). ISKRA_QUEUED: scsi_done will run, exactly once, not from inside. */
+/* From the mid-layer (spec 3.7 "queuecommand"). ISKRA_QUEUED: scsi_done will run, exactly once, not
+ * from inside. */
 enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra_cmnd *cmd);
 
-/* notes F40: the host's eh_timed_out. */
+/* The host's eh_timed_out. */
 enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct iskra_cmnd *cmd);
 
 #endif

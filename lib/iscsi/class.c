@@ -1,0 +1,129 @@
+/* The class session: its state, the devices above, the replacement timer (spec 3.12). */
+#include "iscsi/class.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "iscsi/conn.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+static const char *const state_names[ISKRA_CLASS_STATE_CNT] = {"FREE", "LOGGED_IN", "FAILED"};
+
+const char *iskra_class_state_name(enum iskra_class_state state)
+{
+    return (unsigned)state < ISKRA_CLASS_STATE_CNT ? state_names[state] : "?";
+}
+
+/* The only place that changes cls->state. Every change is legal but LOGGED_IN -> FREE: a session
+ * that was up fails first. */
+static void set_state(struct iskra_class *cls, enum iskra_class_state state)
+{
+    if (cls->state == state)
+        return;
+    assert(cls->state != ISKRA_CLASS_LOGGED_IN || state == ISKRA_CLASS_FAILED);
+    iskra_trace_state(&cls->round->trace, ISKRA_MACHINE_CLASS, (uint16_t)cls->sid, cls->state,
+                      state);
+    cls->state = state;
+}
+
+static void transport_offline(struct iskra_class *cls)
+{
+    cls->blocked = true; /* they stay so until START_CONN */
+    if (cls->host_ops != NULL)
+        cls->host_ops->transport_offline(cls->host);
+}
+
+void iskra_class_block_devices(struct iskra_class *cls)
+{
+    if (cls->blocked)
+        return;
+    cls->blocked = true;
+    if (cls->host_ops != NULL)
+        cls->host_ops->block(cls->host);
+}
+
+/* The replacement timer's 0 means at once, but never from inside the request. */
+void iskra_class_block_session(struct iskra_class *cls)
+{
+    iskra_class_block_devices(cls);
+    set_state(cls, ISKRA_CLASS_FAILED);
+    int32_t timeout_s = cls->session->params.replacement_timeout_s;
+    if (timeout_s >= 0)
+        iskra_timer_arm(&cls->recovery_timer, cls->round->now_ns + (uint64_t)timeout_s * NS_PER_S);
+}
+
+void iskra_class_unblock_session(struct iskra_class *cls)
+{
+    iskra_timer_disarm(&cls->recovery_timer);
+    set_state(cls, ISKRA_CLASS_LOGGED_IN);
+    cls->blocked = false;
+    if (cls->host_ops != NULL)
+        cls->host_ops->unblock(cls->host);
+}
+
+/* A session that was up stays LOGGED_IN here, so that its commands hear NO_CONNECT from the session
+ * itself; one that was waiting for a replacement waits no more. */
+void iskra_class_terminate(struct iskra_class *cls)
+{
+    iskra_timer_disarm(&cls->recovery_timer);
+    if (cls->state == ISKRA_CLASS_FAILED)
+        set_state(cls, ISKRA_CLASS_FREE);
+    transport_offline(cls);
+}
+
+static void replacement_timed_out(struct iskra_timer *t, uint64_t now_ns)
+{
+    (void)now_ns;
+    struct iskra_class *cls = iskra_container_of(t, struct iskra_class, recovery_timer);
+    struct iskra_session *s = cls->session;
+    set_state(cls, ISKRA_CLASS_FREE);
+    if (iskra_session_may_become(s->state, ISKRA_SESSION_RECOVERY_FAILED))
+        iskra_session_set_state(s, ISKRA_SESSION_RECOVERY_FAILED);
+    transport_offline(cls);
+}
+
+int iskra_class_init(struct iskra_class *cls, struct iskra_round *round,
+                     struct iskra_transport *transport)
+{
+    *cls = (struct iskra_class){
+        .round = round,
+        .transport = transport,
+        .sid = 1,
+        .state = ISKRA_CLASS_FREE,
+    };
+    iskra_trace_state_names(ISKRA_MACHINE_CLASS, state_names, ISKRA_CLASS_STATE_CNT);
+    int rc = iskra_class_events_init(cls);
+    if (rc == 0)
+        rc = iskra_timer_init(&cls->recovery_timer, &round->timers, replacement_timed_out);
+    if (rc != 0)
+        iskra_class_done(cls);
+    return rc;
+}
+
+void iskra_class_done(struct iskra_class *cls)
+{
+    if (cls == NULL || cls->round == NULL)
+        return;
+    struct iskra_session *s = cls->session;
+    if (s != NULL) {
+        while (!iskra_list_empty(&s->conns))
+            iskra_conn_destroy(iskra_container_of(s->conns.next, struct iskra_conn, link));
+        iskra_session_done(s);
+        cls->round->pf->free(cls->round->pf->arg, s);
+        cls->session = NULL;
+    }
+    iskra_timer_done(&cls->recovery_timer);
+    iskra_class_events_done(cls);
+    if (cls->gone != NULL)
+        *cls->gone = true;
+    memset(cls, 0, sizeof(*cls));
+}
+
+void iskra_class_set_host(struct iskra_class *cls, const struct iskra_class_host_ops *ops,
+                          void *host)
+{
+    cls->host_ops = ops;
+    cls->host = host;
+}

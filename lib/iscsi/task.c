@@ -1,0 +1,157 @@
+/* Tasks: taken from and given back to the session's pool, counted references, found by tag. */
+#include "iscsi/task.h"
+
+#include <assert.h>
+
+#include "iscsi/conn.h"
+#include "iscsi/session.h"
+
+const char *iskra_task_state_name(enum iskra_task_state state)
+{
+    static const char *const names[ISKRA_TASK_STATE_CNT] = {
+        "FREE", "PENDING", "RUNNING", "COMPLETED", "ABRT_TMF", "ABRT_SESS_RECOV",
+    };
+    return (unsigned)state < ISKRA_TASK_STATE_CNT ? names[state] : "?";
+}
+
+void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn)
+{
+    struct iskra_session *s = task->session;
+    assert(task->state == ISKRA_TASK_FREE);
+    task->tcp = (struct iskra_tcp_task){
+        .itt = task->index | (uint32_t)s->age << ISKRA_ITT_AGE_SHIFT,
+        .r2t = task->tcp.r2t,
+    };
+    task->conn = conn;
+    task->refs = 1;
+    task->takes_cmd_sn = false;
+    task->data = NULL;
+    task->data_len = 0;
+    task->state = ISKRA_TASK_PENDING;
+}
+
+struct iskra_task *iskra_task_alloc(struct iskra_session *s, struct iskra_conn *conn)
+{
+    struct iskra_list *l = iskra_list_pop_front(&s->pool);
+    if (l == NULL)
+        return NULL;
+    struct iskra_task *task = iskra_container_of(l, struct iskra_task, link);
+    iskra_task_revive(task, conn);
+    return task;
+}
+
+/* First in, first out, so that a tag comes back as late as possible. */
+static void task_free(struct iskra_task *task)
+{
+    struct iskra_session *s = task->session;
+    struct iskra_cmnd *cmd = task->cmd;
+    bool is_login_task = task->conn->login_task == task;
+    task->cmd = NULL;
+    task->conn = NULL;
+    task->state = ISKRA_TASK_FREE;
+    if (!is_login_task)
+        iskra_list_push_back(&s->pool, &task->link);
+    if (cmd == NULL)
+        return;
+    s->scsi_cnt--;
+    cmd->task = NULL;
+    cmd->scsi_done(cmd);
+}
+
+void iskra_task_get(struct iskra_task *task)
+{
+    task->refs++;
+}
+
+void iskra_task_put(struct iskra_task *task)
+{
+    assert(task->refs > 0);
+    if (--task->refs == 0)
+        task_free(task);
+}
+
+void iskra_task_run(struct iskra_task *task, uint32_t cmd_sn)
+{
+    assert(task->state == ISKRA_TASK_PENDING);
+    task->cmd_sn = cmd_sn;
+    task->state = ISKRA_TASK_RUNNING;
+    task->tcp.running = true;
+}
+
+/* notes F32: iscsi_complete_task. */
+void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state)
+{
+    ISKRA_STEP(&task->session->round->trace, COMPLETE_TASK, 0);
+    if (iskra_task_terminal(task))
+        return;
+    /* What was accepted but never built has used no number: the next command takes its place. */
+    if (task->state == ISKRA_TASK_PENDING && task->takes_cmd_sn)
+        task->session->window.queued_cmd_sn--;
+    iskra_list_remove(&task->link);
+    task->state = state;
+    task->tcp.running = false;
+    iskra_task_put(task);
+}
+
+void iskra_fail_scsi_task(struct iskra_task *task, enum iskra_host_byte host_byte)
+{
+    if (iskra_task_terminal(task))
+        return;
+    enum iskra_task_state state = ISKRA_TASK_COMPLETED;
+    if (task->state == ISKRA_TASK_RUNNING)
+        state = host_byte == ISKRA_DID_TRANSPORT_DISRUPTED ? ISKRA_TASK_ABRT_SESS_RECOV
+                                                           : ISKRA_TASK_ABRT_TMF;
+    task->cmd->result = ISKRA_RESULT(host_byte, 0);
+    task->cmd->residual = task->cmd->transfer_len;
+    iskra_complete_task(task, state);
+}
+
+/* notes F25: iscsi_verify_itt. A tag of another age is an answer to an earlier life of the session;
+ * every bit that we left zero must have come back zero. */
+enum iskra_conn_error iskra_verify_itt(struct iskra_conn *conn, uint32_t itt)
+{
+    const struct iskra_session *s = conn->session;
+    ISKRA_STEP(&s->round->trace, VERIFY_ITT, 0);
+    if (itt == ISKRA_RESERVED_TAG)
+        return ISKRA_CONN_OK;
+    uint32_t age = itt >> ISKRA_ITT_AGE_SHIFT & ISKRA_ITT_AGE_MASK;
+    if (age != s->age)
+        return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_BAD_ITT,
+                              "the target answered to tag 0x%08x of age %u; this session's is %u",
+                              itt, age, s->age);
+    uint32_t index = itt & ~(ISKRA_ITT_AGE_MASK << ISKRA_ITT_AGE_SHIFT);
+    if (index >= s->cmds_max)
+        return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_BAD_ITT,
+                              "the target answered to tag 0x%08x; there are only %u tasks", itt,
+                              s->cmds_max);
+    return ISKRA_CONN_OK;
+}
+
+static struct iskra_task *task_at(struct iskra_conn *conn, uint32_t itt)
+{
+    uint32_t index = itt & ISKRA_ITT_INDEX_MASK;
+    if (itt == ISKRA_RESERVED_TAG || index >= conn->session->cmds_max)
+        return NULL;
+    return &conn->session->cmds[index];
+}
+
+/* notes F25: iscsi_itt_to_task: session->cmds[]. */
+struct iskra_task *iskra_itt_to_task(struct iskra_conn *conn, uint32_t itt)
+{
+    ISKRA_STEP(&conn->session->round->trace, ITT_TO_TASK, 0);
+    return task_at(conn, itt);
+}
+
+/* notes F25: iscsi_itt_to_ctask. The age is compared twice: the tag's in verify_itt, the command's
+ * own here, because a task taken over from an earlier life would carry a tag of today. */
+struct iskra_task *iskra_itt_to_ctask(struct iskra_conn *conn, uint32_t itt)
+{
+    ISKRA_STEP(&conn->session->round->trace, ITT_TO_CTASK, 0);
+    if (iskra_verify_itt(conn, itt) != ISKRA_CONN_OK)
+        return NULL;
+    struct iskra_task *task = task_at(conn, itt);
+    if (task == NULL || task->cmd == NULL || task->state == ISKRA_TASK_PENDING ||
+        task->cmd->age != conn->session->age)
+        return NULL;
+    return task;
+}

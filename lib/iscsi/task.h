@@ -1,0 +1,99 @@
+/* A task: one PDU that expects an answer, SCSI command or not, and what is needed until the answer
+ * has come (spec 3.7).
+ *
+ * References: one from alloc() to complete_task(), one for each loan of its header or its command's
+ * memory to the transport. The last put gives it back to the pool and, for a SCSI command, calls
+ * scsi_done (decision 15): whoever gets the command back may free its memory at once. */
+#ifndef ISKRA_ISCSI_TASK_H
+#define ISKRA_ISCSI_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "iscsi/cmd.h"
+#include "list.h"
+#include "tcp/recv.h"
+#include "wire/bhs.h"
+
+struct iskra_conn;
+struct iskra_session;
+
+/* The tag on the wire: index in the low bits, the session's age in the high ones, zero between (RFC
+ * 7143 11.2.1.8 leaves the value to the initiator). */
+#define ISKRA_ITT_INDEX_MASK 0x1fffu
+#define ISKRA_ITT_AGE_SHIFT  28u
+#define ISKRA_ITT_AGE_MASK   0xfu
+
+/* Header room: BHS, the AHS of the longest CDB (3 bytes of AHS header, 1 reserved, the CDB bytes
+ * beyond 16), digest. */
+#define ISKRA_CDB_AHS_LEN_MAX (4u + ISKRA_ECDB_LEN_MAX - ISKRA_CDB_BHS_LEN)
+#define ISKRA_TASK_HDR_LEN    (ISKRA_BHS_LEN + ISKRA_CDB_AHS_LEN_MAX + ISKRA_DIGEST_LEN)
+
+enum iskra_task_state {
+    ISKRA_TASK_FREE,      /* in the pool (or the login task between two PDUs) */
+    ISKRA_TASK_PENDING,   /* on mgmtqueue or cmdqueue; its PDU is not built */
+    ISKRA_TASK_RUNNING,   /* sent or being sent */
+    ISKRA_TASK_COMPLETED, /* this and what follows: terminal, waiting for the last put */
+    ISKRA_TASK_ABRT_TMF,
+    ISKRA_TASK_ABRT_SESS_RECOV, /* its session was dropped */
+    ISKRA_TASK_STATE_CNT
+};
+const char *iskra_task_state_name(enum iskra_task_state state);
+
+struct iskra_task {
+    struct iskra_tcp_task tcp; /* first: what the engine holds */
+    struct iskra_cmnd *cmd;    /* NULL: a management PDU */
+    uint32_t refs;
+    uint32_t index; /* in cmds[] */
+    enum iskra_task_state state;
+    bool takes_cmd_sn;      /* counted in queued_cmd_sn */
+    uint8_t opcode;         /* of the request */
+    struct iskra_list link; /* on the pool, mgmtqueue or cmdqueue; else alone */
+    struct iskra_session *session;
+    struct iskra_conn *conn; /* NULL while FREE */
+    uint32_t cmd_sn;         /* what its PDU carried */
+    uint32_t data_len;       /* management PDUs */
+    uint8_t *data;
+    uint8_t hdr[ISKRA_TASK_HDR_LEN];
+};
+
+static inline struct iskra_task *iskra_task_of(struct iskra_tcp_task *tcp)
+{
+    return iskra_container_of(tcp, struct iskra_task, tcp);
+}
+
+static inline bool iskra_task_terminal(const struct iskra_task *task)
+{
+    return task->state >= ISKRA_TASK_COMPLETED;
+}
+
+/* A PENDING task of this age with one reference, or NULL when the pool is empty. */
+struct iskra_task *iskra_task_alloc(struct iskra_session *s, struct iskra_conn *conn);
+
+/* The same for a task that is kept out of the pool: it must be FREE. */
+void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn);
+
+void iskra_task_get(struct iskra_task *task);
+void iskra_task_put(struct iskra_task *task);
+
+/* Its PDU is built: PENDING -> RUNNING. */
+void iskra_task_run(struct iskra_task *task, uint32_t cmd_sn);
+
+/* To a terminal state, off every list, the first reference dropped; nothing if it is in one
+ * already. */
+void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state);
+
+/* Ends a SCSI task without an answer: the result is the host byte alone, nothing was moved. */
+void iskra_fail_scsi_task(struct iskra_task *task, enum iskra_host_byte host_byte);
+
+/* Is this tag ours and of this life? 0 or ISKRA_CONN_BAD_ITT, with the story on the connection.
+ * Reserved is fine. */
+enum iskra_conn_error iskra_verify_itt(struct iskra_conn *conn, uint32_t itt);
+
+/* The task of a tag, whatever it is; NULL when reserved or out of range. */
+struct iskra_task *iskra_itt_to_task(struct iskra_conn *conn, uint32_t itt);
+
+/* The SCSI task of a tag, if the target can know that tag: of this age, and sent. */
+struct iskra_task *iskra_itt_to_ctask(struct iskra_conn *conn, uint32_t itt);
+
+#endif

@@ -1,0 +1,39 @@
+/* Where the blocks of a LUN are: memory, a file, or nowhere (zeros). Blocking file reads are the
+ * only I/O of the target's core. */
+#ifndef ISKRA_TARGET_BACKEND_H
+#define ISKRA_TARGET_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "target/target.h"
+
+struct target_lun {
+    uint32_t number;
+    enum iskra_target_backend_kind kind;
+    uint32_t block_len; /* bytes */
+    uint64_t block_cnt;
+    bool read_only;
+    uint8_t *ram; /* RAM: mapped, owned */
+    int fd;       /* FILE: owned, else -1 */
+    uint64_t id;  /* stable per (target name, number) */
+};
+
+/* 0 or a negative errno, told in *err. `index`: which LUN. */
+int target_lun_open(struct target_lun *lun, const struct iskra_target_backend *backend,
+                    uint32_t default_block_len, uint32_t number, const char *target_name,
+                    struct iskra_error *err);
+void target_lun_close(struct target_lun *lun);
+
+static inline uint64_t target_lun_len(const struct target_lun *lun) /* bytes */
+{
+    return lun->block_cnt * lun->block_len;
+}
+
+/* Copies bytes [pos, pos + len), which the caller has checked to exist. 0 or a negative errno. */
+int target_lun_read(const struct target_lun *lun, uint64_t pos, uint8_t *buf, uint32_t len);
+
+/* Makes what was written durable. 0 or a negative errno. */
+int target_lun_flush(const struct target_lun *lun);
+
+#endif

@@ -1,0 +1,204 @@
+/* The login phase: RFC 7143 section 6.3 and 11.12, 11.13. Requests and responses strictly take
+ * turns; a request that comes early waits until the last response has been sent. */
+#include "target/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Sends a Login Response. `payload` is copied. out is empty here, so there is room. */
+static void respond(struct iskra_target_conn *conn, struct iskra_pdu_login_rsp *rsp,
+                    const char *payload, uint32_t payload_len)
+{
+    struct out_pdu *pdu = target_out_begin(&conn->out, payload_len);
+    if (!pdu) {
+        target_conn_drop(conn);
+        return;
+    }
+    memcpy(rsp->isid, conn->isid, ISKRA_ISID_LEN);
+    rsp->itt = conn->login_itt;
+    rsp->stat_sn = conn->stat_sn++;
+    rsp->exp_cmd_sn = conn->exp_cmd_sn;
+    rsp->max_cmd_sn = target_max_cmd_sn(conn);
+    iskra_login_rsp_encode(rsp, pdu->bhs);
+    if (payload_len > 0)
+        memcpy(pdu->room, payload, payload_len);
+    target_out_commit(&conn->out, pdu, false, false);
+}
+
+static enum pdu_verdict refuse(struct iskra_target_conn *conn, enum login_status status,
+                               const char *why)
+{
+    (void)iskra_fail(&conn->err, ISKRA_E_LOGIN, EPROTO, "login refused, %s (%04x): %s",
+                     iskra_login_status_name((uint8_t)(status >> 8), (uint8_t)status), status, why);
+    conn->err.login_class = (uint8_t)(status >> 8);
+    conn->err.login_detail = (uint8_t)status;
+    struct iskra_pdu_login_rsp rsp = {.csg = conn->stage,
+                                      .status_class = (uint8_t)(status >> 8),
+                                      .status_detail = (uint8_t)status};
+    respond(conn, &rsp, NULL, 0);
+    target_conn_enter(conn, CONN_CLOSING);
+    return PDU_TAKEN;
+}
+
+static enum login_status begin(struct iskra_target_conn *conn, const struct iskra_pdu_login *req)
+{
+    conn->login_begun = true;
+    conn->login_itt = req->itt;
+    conn->cid = req->cid;
+    conn->tsih = req->tsih;
+    memcpy(conn->isid, req->isid, ISKRA_ISID_LEN);
+    conn->exp_cmd_sn = req->cmd_sn; /* a login carries the first CmdSN and does not use it up */
+    conn->stage = req->csg;
+    return req->version_min > 0 ? LOGIN_VERSION : LOGIN_OK;
+}
+
+/* Is this request one that may come now? NULL, or what is wrong. */
+static const char *flow_error(const struct iskra_target_conn *conn,
+                              const struct iskra_pdu_login *req)
+{
+    if (req->itt != conn->login_itt || req->cid != conn->cid || req->tsih != conn->tsih ||
+        memcmp(req->isid, conn->isid, ISKRA_ISID_LEN) != 0)
+        return "tag, CID, TSIH or ISID changed during login";
+    if (req->csg != conn->stage || req->csg > ISKRA_STAGE_OPERATIONAL)
+        return "wrong current stage";
+    if (req->transit && req->cont)
+        return "T and C in one request";
+    if (req->transit && (req->nsg <= req->csg || (req->nsg != ISKRA_STAGE_OPERATIONAL &&
+                                                  req->nsg != ISKRA_STAGE_FULL_FEATURE)))
+        return "wrong next stage";
+    return NULL;
+}
+
+/* What must be known once the first request is complete (6.3.1). */
+static enum login_status names_judge(struct iskra_target_conn *conn)
+{
+    const struct target_keys *keys = &conn->keys;
+    if (keys->initiator_name[0] == '\0')
+        return LOGIN_MISSING;
+    if (keys->session_type_unknown)
+        return LOGIN_SESSION_TYPE;
+    if (keys->target_name[0] == '\0')
+        return keys->discovery ? LOGIN_OK : LOGIN_MISSING;
+    return strcmp(keys->target_name, conn->target->name) == 0 ? LOGIN_OK : LOGIN_NOT_FOUND;
+}
+
+/* The collected text is complete: negotiates, and leaves the answer in text_out. */
+static enum login_status negotiate(struct iskra_target_conn *conn, uint8_t stage)
+{
+    struct iskra_text_out out = {.buf = conn->text_out, .size = TEXT_OUT_MAX};
+    struct iskra_slice text = {conn->text_in, conn->text_in_len};
+    conn->text_in_len = conn->text_out_len = conn->text_out_pos = 0;
+    if (target_keys_answer(&conn->keys, stage, text, &out, &conn->err) < 0)
+        return LOGIN_INITIATOR_ERROR;
+    enum login_status status = names_judge(conn);
+    if (status != LOGIN_OK)
+        return status;
+    if (conn->keys.auth_refused)
+        return LOGIN_AUTH_FAILED;
+    /* 13.9: told in the first response of a login that names a target. */
+    if (!conn->portal_group_told && conn->keys.target_name[0] != '\0')
+        iskra_text_put_u32(&out, "TargetPortalGroupTag", conn->target->options.portal_group);
+    conn->portal_group_told = true;
+    if (stage == ISKRA_STAGE_OPERATIONAL && !conn->keys_offered) {
+        target_keys_offer(&conn->keys, &out);
+        conn->keys_offered = true;
+    }
+    conn->text_out_len = (uint32_t)out.len;
+    return out.overflow ? LOGIN_INITIATOR_ERROR : LOGIN_OK;
+}
+
+/* Sends the next piece of text_out; T=1 only when nothing is left to be said or asked. */
+static void respond_piece(struct iskra_target_conn *conn, const struct iskra_pdu_login *req)
+{
+    uint32_t limit = conn->keys.value[KEY_MAX_RECV] < LOGIN_RECV_MAX
+                         ? conn->keys.value[KEY_MAX_RECV]
+                         : LOGIN_RECV_MAX;
+    uint32_t left = conn->text_out_len - conn->text_out_pos;
+    uint32_t len = left < limit ? left : limit;
+    struct iskra_pdu_login_rsp rsp = {.csg = req->csg, .tsih = conn->tsih};
+    rsp.cont = len < left;
+    rsp.transit = req->transit && !rsp.cont && conn->keys.offered == 0;
+    if (rsp.transit) {
+        rsp.nsg = req->nsg;
+        conn->stage = req->nsg;
+        if (conn->session)
+            rsp.tsih = conn->session->tsih; /* 11.13.3: in the final response */
+    }
+    const char *piece = conn->text_out + conn->text_out_pos;
+    conn->text_out_pos += len;
+    respond(conn, &rsp, piece, len);
+}
+
+static bool one_piece(const struct iskra_target_conn *conn)
+{
+    return conn->text_out_len <= LOGIN_RECV_MAX &&
+           conn->text_out_len <= conn->keys.value[KEY_MAX_RECV];
+}
+
+/* The full feature phase begins: everything that may fail is done before the initiator is told. */
+static enum pdu_verdict finish(struct iskra_target_conn *conn, const struct iskra_pdu_login *req)
+{
+    enum login_status status = target_session_begin(conn);
+    if (status == LOGIN_OK && target_conn_full_feature(conn) < 0)
+        status = LOGIN_NO_RESOURCES;
+    if (status != LOGIN_OK)
+        return refuse(conn, status, "no session for it");
+    respond_piece(conn, req);
+    conn->text_in_len = conn->text_out_len = conn->text_out_pos = 0;
+    conn->header_digest = conn->keys.value[KEY_HEADER_DIGEST];
+    conn->data_digest = conn->keys.value[KEY_DATA_DIGEST];
+    if (conn->keys_offered) /* that told our MaxRecvDataSegmentLength */
+        conn->recv_max = conn->target->options.max_recv;
+    target_conn_enter(conn, CONN_FULL_FEATURE);
+    return PDU_TAKEN;
+}
+
+enum pdu_verdict target_login_pdu(struct iskra_target_conn *conn, const struct target_pdu *pdu)
+{
+    if (conn->out.cnt > 0)
+        return PDU_BLOCKED;
+    if (iskra_bhs_opcode(pdu->bhs) != ISKRA_OP_LOGIN) {
+        if (conn->login_begun)
+            return refuse(conn, LOGIN_INVALID, iskra_opcode_name(iskra_bhs_opcode(pdu->bhs)));
+        (void)iskra_fail(&conn->err, ISKRA_E_PROTOCOL, EPROTO, "opcode 0x%02x before any login",
+                         iskra_bhs_opcode(pdu->bhs));
+        target_conn_drop(conn);
+        return PDU_TAKEN;
+    }
+    struct iskra_pdu_login req;
+    iskra_login_decode(pdu->bhs, &req);
+    if (!conn->login_begun) {
+        enum login_status status = begin(conn, &req);
+        if (status != LOGIN_OK)
+            return refuse(conn, status, "version 0 is the only one here");
+    }
+    const char *wrong = flow_error(conn, &req);
+    if (wrong)
+        return refuse(conn, LOGIN_INITIATOR_ERROR, wrong);
+
+    if (conn->text_out_pos < conn->text_out_len) { /* we said C; this is "go on" */
+        if (pdu->payload_len > 0)
+            return refuse(conn, LOGIN_INITIATOR_ERROR, "text while the answer is not complete");
+        req.transit = false;
+        respond_piece(conn, &req);
+        return PDU_TAKEN;
+    }
+    if (pdu->payload_len > TEXT_IN_MAX - conn->text_in_len)
+        return refuse(conn, LOGIN_INITIATOR_ERROR, "more than 8192 bytes of text");
+    memcpy(conn->text_in + conn->text_in_len, pdu->payload, pdu->payload_len);
+    conn->text_in_len += pdu->payload_len;
+    conn->text_out_len = conn->text_out_pos = 0;
+    if (req.cont) {
+        respond_piece(conn, &req);
+        return PDU_TAKEN;
+    }
+    enum login_status status = negotiate(conn, req.csg);
+    if (status != LOGIN_OK)
+        return refuse(conn, status, conn->err.text[0] ? conn->err.text : "see the status");
+    bool last = req.transit && req.nsg == ISKRA_STAGE_FULL_FEATURE && conn->keys.offered == 0 &&
+                one_piece(conn);
+    if (last)
+        return finish(conn, &req);
+    respond_piece(conn, &req);
+    return PDU_TAKEN;
+}

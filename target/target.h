@@ -1,0 +1,130 @@
+/* The embedded target: a small iSCSI target for tests, demonstrations and benchmarks.
+ *
+ * Its core does no network I/O and reads no clock: bytes and time come in, bytes go out, so that a
+ * portal on sockets (portal.h) and a simulator run the same target. The owner of a connection does
+ * this, forever:
+ *
+ *     while ((n = iskra_target_conn_recv_window(conn, iov)) > 0)  read into iov; ..._received(conn,
+ * len, now) while ((n = iskra_target_conn_send_window(conn, iov, max)) > 0)  write from iov;
+ * ..._sent(conn, len) iskra_target_conn_finished(conn)?  close it;   ..._deadline_ns(conn) reached?
+ * ..._tick(conn, now)
+ *
+ * Windows are loans: the memory of a receive window belongs to the owner until _received(), that of
+ * a send window until _sent(); between the two no other call may be made on that connection. All
+ * that a connection will need is allocated by _conn_new() and at the end of its login; nothing is
+ * allocated per command.
+ *
+ * Everything of one target belongs to one thread at a time. */
+#ifndef ISKRA_TARGET_TARGET_H
+#define ISKRA_TARGET_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <iskra/error.h>
+
+struct iskra_target;
+struct iskra_target_conn;
+
+enum iskra_target_backend_kind {
+    ISKRA_TARGET_RAM,  /* `size` bytes of memory, zero at first */
+    ISKRA_TARGET_FILE, /* the file `path`; read-only if it cannot be opened for writing */
+    ISKRA_TARGET_NULL, /* reads zeros */
+};
+
+struct iskra_target_backend {
+    enum iskra_target_backend_kind kind;
+    uint64_t size;      /* bytes; FILE: 0 = as large as the file is */
+    const char *path;   /* FILE */
+    uint32_t block_len; /* bytes, a power of two from 512 to 65536; 0 = the target's */
+    bool read_only;
+};
+
+#define ISKRA_TARGET_NAME_MAX   223u /* RFC 7143 4.2.7.1, bytes */
+#define ISKRA_TARGET_LUN_MAX    16384u
+#define ISKRA_TARGET_PORTAL_MAX 64u
+
+/* iskra_target_options_init() fills in the values shown; change what you want. Strings and arrays
+ * are copied or used during iskra_target_new() only. */
+struct iskra_target_options {
+    size_t size;           /* sizeof(struct iskra_target_options) */
+    const char *name;      /* "iqn.2026-11.org.iskra:target" */
+    uint16_t portal_group; /* 1 */
+
+    const struct iskra_target_backend *backends; /* LUN 0, 1, ... in order */
+    unsigned backend_cnt;
+    unsigned
+        lun_cnt; /* 0 = backend_cnt; more: the last backend again (RAM: with memory of its own) */
+    uint32_t block_len; /* 512 */
+
+    /* What the target asks for in negotiation; the result also depends on the initiator. Bytes. */
+    uint32_t max_recv;               /* 262144: its MaxRecvDataSegmentLength, 512..262144 */
+    uint32_t first_burst;            /* 262144 */
+    uint32_t max_burst;              /* 1048576 */
+    uint32_t max_outstanding_r2t;    /* 64 */
+    bool immediate_data;             /* true */
+    bool initial_r2t;                /* false */
+    bool header_digest, data_digest; /* true: what the initiator prefers; false: only None */
+
+    uint32_t
+        max_data_in; /* 262144: largest Data-In payload, 512..262144; the initiator's limit too */
+    bool separate_status; /* false: GOOD comes in the last Data-In; true: always in a SCSI Response
+                           */
+    uint32_t cmd_window;  /* 128: commands in flight per session, 1..4096 */
+    uint32_t max_transfer_blocks; /* 0 = no limit; told in VPD page B0h and enforced */
+    uint32_t max_sessions;        /* 1024 */
+    uint32_t max_conns;           /* 2048, those still logging in included */
+    uint64_t login_timeout_ns;    /* 15 s from connect to full feature phase */
+
+    const char *const
+        *portals; /* further "ADDR:PORT" that SendTargets lists after the connection's own */
+    unsigned portal_cnt;
+};
+void iskra_target_options_init(struct iskra_target_options *options);
+
+/* 0 or a negative errno, told in *err. */
+int iskra_target_new(const struct iskra_target_options *options, struct iskra_target **ret_target,
+                     struct iskra_error *err);
+void iskra_target_free(
+    struct iskra_target *target); /* its connections must be gone; NULL is fine */
+
+struct iskra_target_stats {
+    unsigned conn_cnt, session_cnt;                                       /* now */
+    uint64_t login_cnt, command_cnt, pdu_in_cnt, pdu_out_cnt, read_bytes; /* since the start */
+};
+void iskra_target_stats(const struct iskra_target *target, struct iskra_target_stats *ret);
+
+/* A transport connection was accepted. `address` is the local "ADDR:PORT" that SendTargets tells,
+ * copied. NULL: no memory, or max_conns reached. */
+struct iskra_target_conn *iskra_target_conn_new(struct iskra_target *target, const char *address,
+                                                uint64_t now_ns);
+/* The transport is gone, or the connection finished. Takes the session with it. NULL is fine. */
+void iskra_target_conn_free(struct iskra_target_conn *conn);
+
+/* Where the next bytes from the initiator go: fills iov (room for two) and returns how many are
+ * filled; 0 means: read nothing now (closing, or its answers must be sent first). */
+unsigned iskra_target_conn_recv_window(struct iskra_target_conn *conn, struct iovec *iov);
+void iskra_target_conn_received(struct iskra_target_conn *conn, size_t len, uint64_t now_ns);
+
+/* What to send next: headers, payloads, pads and digests of as many PDUs as fit `max` entries and
+ * about 256 KiB. Returns the number of entries; 0 = nothing to send. */
+unsigned iskra_target_conn_send_window(struct iskra_target_conn *conn, struct iovec *iov,
+                                       unsigned max);
+void iskra_target_conn_sent(struct iskra_target_conn *conn, size_t len, uint64_t now_ns);
+
+/* Time the connection wants _tick(), or UINT64_MAX. */
+uint64_t iskra_target_conn_deadline_ns(const struct iskra_target_conn *conn);
+void iskra_target_conn_tick(struct iskra_target_conn *conn, uint64_t now_ns);
+
+/* True when the transport is to be closed: all that was to be said has been sent, or it must not
+ * be. One connection may finish because of another (session reinstatement, target reset);
+ * iskra_target_roused() says that this may have happened, once. */
+bool iskra_target_conn_finished(const struct iskra_target_conn *conn);
+bool iskra_target_roused(struct iskra_target *target);
+
+/* Why it is closing: code ISKRA_OK for a logout. */
+const struct iskra_error *iskra_target_conn_error(const struct iskra_target_conn *conn);
+
+#endif

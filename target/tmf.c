@@ -1,0 +1,123 @@
+/* Task management: RFC 7143 11.5, 11.6. A task here is either queued or gone, so every function is
+ * done when it is answered. */
+#include "target/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "wire/luns.h"
+
+enum tmf_response {
+    TMF_COMPLETE = 0,
+    TMF_NO_TASK = 1,
+    TMF_NO_LUN = 2,
+    TMF_NO_REASSIGN = 4,
+    TMF_NOT_SUPPORTED = 5,
+};
+
+#define ASCQ_RESET 3u /* 29h/03h: BUS DEVICE RESET FUNCTION OCCURRED */
+#define EVERY_LUN  UINT32_MAX
+
+static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt)
+{
+    ISKRA_LIST_FOREACH(link, &conn->tasks)
+    {
+        struct target_task *task = iskra_container_of(link, struct target_task, link);
+        if (task->itt != itt)
+            continue;
+        target_task_release(conn, task);
+        return TMF_COMPLETE;
+    }
+    return TMF_NO_TASK;
+}
+
+static void clear_tasks(struct iskra_target_conn *conn, uint32_t lun)
+{
+    ISKRA_LIST_FOREACH(link, &conn->tasks)
+    {
+        struct target_task *task = iskra_container_of(link, struct target_task, link);
+        if (lun == EVERY_LUN || (task->lun && task->lun_number == lun))
+            target_task_release(conn, task);
+    }
+}
+
+/* Of all initiators; `attention`: each session is told by a unit attention. */
+static void clear_everywhere(struct iskra_target *target, uint32_t lun, bool attention)
+{
+    ISKRA_LIST_FOREACH(link, &target->sessions)
+    {
+        struct target_session *session = iskra_container_of(link, struct target_session, link);
+        clear_tasks(session->conn, lun);
+        for (uint32_t i = 0; attention && i < target->lun_cnt; i++)
+            if (lun == EVERY_LUN || lun == i)
+                session->attention[i] = ASCQ_RESET;
+    }
+    target->roused = true; /* windows may have opened: somebody may want to send */
+}
+
+/* 11.5.1: as after power on; the connection that asked gets its answer first. */
+static void cold_reset(struct iskra_target_conn *conn)
+{
+    struct iskra_target *target = conn->target;
+    clear_everywhere(target, EVERY_LUN, false);
+    ISKRA_LIST_FOREACH(link, &target->conns)
+    {
+        struct iskra_target_conn *other = iskra_container_of(link, struct iskra_target_conn, link);
+        if (other == conn)
+            continue;
+        (void)iskra_fail(&other->err, ISKRA_E_CONNECTION, ECONNRESET, "target cold reset");
+        target_conn_drop(other);
+    }
+}
+
+static enum tmf_response execute(struct iskra_target_conn *conn, const struct iskra_pdu_tmf *req)
+{
+    uint32_t lun;
+    bool lun_exists = iskra_lun_decode(req->lun, &lun) == 0 && lun < conn->target->lun_cnt;
+    switch (req->function) {
+    case ISKRA_TMF_ABORT_TASK:
+        return abort_task(conn, req->ref_task_tag);
+    case ISKRA_TMF_ABORT_TASK_SET:
+        if (!lun_exists)
+            return TMF_NO_LUN;
+        clear_tasks(conn, lun);
+        return TMF_COMPLETE;
+    case ISKRA_TMF_CLEAR_TASK_SET:
+    case ISKRA_TMF_LUN_RESET:
+        if (!lun_exists)
+            return TMF_NO_LUN;
+        clear_everywhere(conn->target, lun, req->function == ISKRA_TMF_LUN_RESET);
+        return TMF_COMPLETE;
+    case ISKRA_TMF_TARGET_WARM_RESET:
+        clear_everywhere(conn->target, EVERY_LUN, true);
+        return TMF_COMPLETE;
+    case ISKRA_TMF_TARGET_COLD_RESET:
+        cold_reset(conn);
+        return TMF_COMPLETE;
+    case ISKRA_TMF_TASK_REASSIGN:
+        return TMF_NO_REASSIGN;
+    default:
+        return TMF_NOT_SUPPORTED;
+    }
+}
+
+enum pdu_verdict target_tmf_pdu(struct iskra_target_conn *conn, const struct target_pdu *pdu)
+{
+    struct iskra_pdu_tmf req;
+    iskra_tmf_decode(pdu->bhs, &req);
+    struct out_pdu *out = target_out_begin(&conn->out, 0);
+    if (!out)
+        return PDU_BLOCKED;
+    if (!target_request_number(conn, pdu->bhs))
+        return PDU_TAKEN;
+    struct iskra_pdu_tmf_rsp rsp = {.response = (uint8_t)execute(conn, &req),
+                                    .itt = req.itt,
+                                    .stat_sn = conn->stat_sn++,
+                                    .exp_cmd_sn = conn->exp_cmd_sn,
+                                    .max_cmd_sn = target_max_cmd_sn(conn)};
+    iskra_tmf_rsp_encode(&rsp, out->bhs);
+    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    if (req.function == ISKRA_TMF_TARGET_COLD_RESET)
+        target_conn_enter(conn, CONN_CLOSING);
+    return PDU_TAKEN;
+}

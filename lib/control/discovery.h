@@ -37,8 +37,9 @@ struct iskra_discovery {
     uint64_t lun; /* copied from the response with its TTT */
     bool started;
     size_t text_total, entry_cnt;
+    size_t refused_cnt; /* names and addresses that are not such: left out */
     unsigned empty_cnt;
-    bool have_name, have_address; /* a target name was read; it had an address */
+    bool named, have_name, have_address; /* a TargetName came; a legal one; it had an address */
     char name[ISKRA_NAME_TEXT_MAX + 1];
     size_t pair_len;
     char pair[ISKRA_DISCOVERY_PAIR_MAX];

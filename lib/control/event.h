@@ -1,6 +1,7 @@
-/* The control interface: what the control plane asks of the transport class (requests, down) and what it is told (events,
- * up). The vocabulary and codes are the kernel's netlink messages (spec 3.14; notes F1), carried by function calls: requests
- * are answered in the same struct, events are queued and delivered at the end of the round (decision 13), none is lost.
+/* The control interface: what the control plane asks of the transport class (requests, down) and
+ * what it is told (events, up). The vocabulary and codes are the kernel's netlink messages
+ * (spec 3.14; notes F1), carried by function calls: requests are answered in the same struct,
+ * events are queued and delivered at the end of the round (decision 13), none is lost.
  *
  * This header is the only thing control/ and iscsi/class.c share. */
 #ifndef ISKRA_CONTROL_EVENT_H
@@ -99,19 +100,21 @@ struct iskra_uevent {
     } r;
 };
 
-/* Down: one request, answered in place. `hdr` (48 bytes) and `data` are SEND_PDU's PDU: copied before the call returns. The class
- * overwrites ITT (unless reserved) and CmdSN, and ExpStatSN except for Login and Text. On a refusal returns the negative errno that
- * is also in ev->iferror or r.retcode, with the story in *err. */
+/* Down: one request, answered in place. `hdr` (48 bytes) and `data` are SEND_PDU's PDU: copied
+ * before the call returns. The class overwrites ITT (unless reserved) and CmdSN, and ExpStatSN
+ * except for Login and Text. On a refusal returns the negative errno that is also in ev->iferror or
+ * r.retcode, with the story in *err. */
 struct iskra_if_ops {
-    int (*request)(void *handle, struct iskra_uevent *ev, const uint8_t *hdr, const uint8_t *data, size_t data_len,
-                   struct iskra_error *err);
+    int (*request)(void *handle, struct iskra_uevent *ev, const uint8_t *hdr, const uint8_t *data,
+                   size_t data_len, struct iskra_error *err);
 };
 
-/* Up: one event. RECV_PDU brings the 48-byte header and the data, both valid during the call; receiving on that connection is held
- * until the call returns, so START_CONN may be requested from inside it (decision 13). CONN_ERROR brings the story in *why. */
+/* Up: one event. RECV_PDU brings the 48-byte header and the data, both valid during the call;
+ * receiving on that connection is held until the call returns, so START_CONN may be requested from
+ * inside it (decision 13). CONN_ERROR brings the story in *why. */
 struct iskra_event_sink {
-    void (*event)(void *arg, const struct iskra_uevent *ev, const uint8_t *hdr, const uint8_t *data, size_t data_len,
-                  const struct iskra_error *why);
+    void (*event)(void *arg, const struct iskra_uevent *ev, const uint8_t *hdr, const uint8_t *data,
+                  size_t data_len, const struct iskra_error *why);
     void *arg;
 };
 

@@ -34,12 +34,16 @@ struct iskra_key_offer {
     bool discovery;
     struct iskra_digest_prefs header_digest, data_digest;
     bool initial_r2t, immediate_data;
+    bool data_pdu_in_order, data_sequence_in_order; /* true: the engine knows no other order */
     uint32_t max_recv_data_len; /* declared: how much the target may put into one PDU */
     uint32_t first_burst_len, max_burst_len;
     uint32_t max_outstanding_r2t, max_connections;
     uint32_t time2wait, time2retain;
     uint32_t error_recovery_level;
 };
+
+/* In a discovery session no PDU may carry more text than a connection holds. */
+#define ISKRA_DISCOVERY_RECV_MAX 8192u
 
 /* open-iscsi's defaults; `discovery` picks that session type's. */
 void iskra_key_offer_default(struct iskra_key_offer *offer, bool discovery);
@@ -66,7 +70,7 @@ struct iskra_key_results {
 struct iskra_keys {
     struct iskra_key_offer offer;
     struct iskra_key_results results;
-    uint64_t offered, answered; /* one bit per key of the table */
+    uint32_t offered, answered, irrelevant; /* one bit per key of the table */
     unsigned unknown_cnt;
 };
 

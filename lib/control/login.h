@@ -46,7 +46,8 @@ struct iskra_login {
     uint32_t exp_stat_sn;
     uint16_t tsih;     /* from the final response */
     size_t text_total; /* bytes of text received, ever */
-    size_t in_len;     /* bytes gathered while the target sets C */
+    bool gathering;    /* the last response had C: more of its text is to come */
+    size_t in_len;     /* bytes gathered so far */
     struct iskra_text_out out;
     size_t out_sent;
     char in_buf[ISKRA_LOGIN_TEXT_MAX];

@@ -57,8 +57,9 @@ static void set_callbacks(struct iskra_stream *stream)
 }
 
 /* notes F3: sw_tcp_conn_bind. */
-int iskra_conn_bind(struct iskra_stream *stream, const struct iskra_transport_ops *ops,
-                    struct iskra_port *port, int fd, bool is_leading, struct iskra_error *err)
+int iskra_stream_conn_bind(struct iskra_stream *stream, const struct iskra_transport_ops *ops,
+                           struct iskra_port *port, int fd, bool is_leading,
+                           struct iskra_error *err)
 {
     ISKRA_STEP(port->trace, CONN_BIND, 0);
     int ret = sockfd_lookup(fd, err);

@@ -162,7 +162,7 @@ static int bind_conn(struct iskra_transport *transport, struct iskra_port *port,
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a socket");
 
     es->driver = d;
-    int ret = iskra_conn_bind(&es->stream, transport->ops, port, fd, is_leading, err);
+    int ret = iskra_stream_conn_bind(&es->stream, transport->ops, port, fd, is_leading, err);
     if (ret < 0)
         goto out;
     ret = epoll_add(d, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, es, EVENT_STREAM);

@@ -36,8 +36,9 @@ struct iskra_stream {
 
 /* bind.c. notes F3: sw_tcp_conn_bind. Fills *stream, which the driver then watches. 0; -EEXIST: fd
  * is not a socket; another negative errno: not a connected stream socket. */
-int iskra_conn_bind(struct iskra_stream *stream, const struct iskra_transport_ops *ops,
-                    struct iskra_port *port, int fd, bool is_leading, struct iskra_error *err);
+int iskra_stream_conn_bind(struct iskra_stream *stream, const struct iskra_transport_ops *ops,
+                           struct iskra_port *port, int fd, bool is_leading,
+                           struct iskra_error *err);
 
 /* stream.c: what bind.c installs. */
 void iskra_stream_data_ready(struct iskra_stream *stream, uint8_t *staging);

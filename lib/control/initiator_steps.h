@@ -1,0 +1,99 @@
+/* The inside of an initiator, for the files that are its steps: initiator.c (life),
+ * initiator_events.c (states and events), connect.c (addresses), establish.c (from a connected
+ * socket to full feature phase), logout.c (ends the target has a part in), sendtargets.c. */
+#ifndef ISKRA_CONTROL_INITIATOR_STEPS_H
+#define ISKRA_CONTROL_INITIATOR_STEPS_H
+
+#include "control/initiator.h"
+
+/* What is done from the work list, when no event of the class is on the stack. Larger ones overrule
+ * smaller ones. */
+enum iskra_initiator_todo {
+    ISKRA_TODO_NONE,
+    ISKRA_TODO_UP,       /* full feature phase: tell, or ask for the targets */
+    ISKRA_TODO_REDIRECT, /* drop the connection, connect to where the target has moved */
+    ISKRA_TODO_END,
+};
+
+struct iskra_initiator {
+    struct iskra_round *round;
+    const struct iskra_initiator_ops *ops;
+    void *owner;
+    const struct iskra_if_ops *if_ops;
+    void *if_handle;
+    struct iskra_initiator_config cfg; /* strings are copies, in `strings` */
+    char *strings;
+    enum iskra_initiator_state state; /* iskra_initiator_set_state() only */
+    enum iskra_initiator_todo todo;
+    bool opened;
+    bool closing;    /* whoever is above wants no more than closed() */
+    bool logged_out; /* the target has confirmed: close in good order */
+    bool asking;     /* discovery: a Text Request is out */
+    struct iskra_error why;
+    struct iskra_work work;
+    struct iskra_timer timer; /* connecting, login, a discovery round, logout */
+
+    /* Where to. */
+    struct iskra_target_address where; /* the target's, then where it has moved to */
+    unsigned redirect_cnt;
+    struct iskra_target_address visited[ISKRA_REDIRECTS_MAX + 1];
+    struct iskra_resolve *resolve;
+    struct iskra_address addrs[ISKRA_ADDRESS_CNT_MAX];
+    unsigned addr_cnt, addr_index;
+    uint64_t deadline_ns; /* of connecting and login together */
+    bool watching;
+    struct iskra_watch watch;         /* the connection in progress */
+    int fd;                           /* -1: none */
+    struct iskra_error connect_error; /* of the last address tried */
+    char portal[ISKRA_ADDRESS_TEXT];
+
+    /* In the class. */
+    bool session_created, conn_created;
+    uint32_t sid, cid;
+    struct iskra_login *login;
+    struct iskra_discovery *discovery; /* NULL in a normal session */
+};
+
+/* initiator_events.c */
+extern const char *const iskra_initiator_state_names[ISKRA_INITIATOR_STATE_CNT];
+void iskra_initiator_run_todo(struct iskra_work *work);
+void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns);
+void iskra_initiator_event(void *arg, const struct iskra_uevent *ev, const uint8_t *hdr,
+                           const uint8_t *data, size_t data_len, const struct iskra_error *why);
+void iskra_initiator_set_state(struct iskra_initiator *ini, enum iskra_initiator_state state);
+int iskra_initiator_request(struct iskra_initiator *ini, struct iskra_uevent *ev,
+                            const uint8_t *hdr, const uint8_t *data, size_t data_len,
+                            struct iskra_error *err);
+void iskra_initiator_schedule(struct iskra_initiator *ini, enum iskra_initiator_todo todo);
+/* It is over, and why (first wins). The rest follows from the work list. */
+void iskra_initiator_end(struct iskra_initiator *ini, const struct iskra_error *why);
+/* STOP_CONN(TERM), and what CREATE_* made goes away; the socket is closed. */
+void iskra_initiator_drop(struct iskra_initiator *ini, bool destroy);
+
+/* connect.c */
+int iskra_initiator_connect(struct iskra_initiator *ini, struct iskra_error *err);
+void iskra_initiator_connect_timeout(struct iskra_initiator *ini);
+void iskra_initiator_connect_cancel(struct iskra_initiator *ini);
+/* Judges where the target says it has moved to; 0 with ini->where changed, or a negative errno. */
+int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address,
+                             struct iskra_error *err);
+
+/* establish.c */
+int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *err);
+int iskra_initiator_login_received(struct iskra_initiator *ini, const uint8_t *hdr,
+                                   const uint8_t *data, size_t len, struct iskra_error *err);
+
+/* logout.c */
+int iskra_initiator_logout(struct iskra_initiator *ini, enum iskra_initiator_state state,
+                           struct iskra_error *err);
+int iskra_initiator_logout_received(struct iskra_initiator *ini, const uint8_t *hdr,
+                                    struct iskra_error *err);
+int iskra_initiator_async_received(struct iskra_initiator *ini, const uint8_t *hdr,
+                                   struct iskra_error *err);
+
+/* sendtargets.c */
+int iskra_initiator_send_targets(struct iskra_initiator *ini, struct iskra_error *err);
+int iskra_initiator_text_received(struct iskra_initiator *ini, const uint8_t *hdr,
+                                  const uint8_t *data, size_t len, struct iskra_error *err);
+
+#endif

@@ -1,0 +1,254 @@
+/* iskra target: the embedded target on its own, until SIGTERM or Ctrl-C. */
+#include "cli.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "target/portal.h"
+#include "target/target.h"
+
+#include "json.h"
+
+enum {
+    OPTION_LISTEN = CLI_OPTION_ID,
+    OPTION_NAME,
+    OPTION_RAM,
+    OPTION_FILE,
+    OPTION_NULL,
+    OPTION_READ_ONLY,
+    OPTION_SEPARATE_STATUS,
+    OPTION_NO_DIGESTS,
+    OPTION_PORTAL,
+    OPTION_NUMBERS, /* and on: the table below */
+};
+
+/* Options that are one number of struct iskra_target_options each; the target judges the range. */
+static const struct {
+    const char *name;
+    size_t offset;
+} numbers[] = {
+    {"luns", offsetof(struct iskra_target_options, lun_cnt)},
+    {"block-size", offsetof(struct iskra_target_options, block_len)},
+    {"max-recv", offsetof(struct iskra_target_options, max_recv)},
+    {"first-burst", offsetof(struct iskra_target_options, first_burst)},
+    {"max-burst", offsetof(struct iskra_target_options, max_burst)},
+    {"max-data-in", offsetof(struct iskra_target_options, max_data_in)},
+    {"window", offsetof(struct iskra_target_options, cmd_window)},
+    {"max-transfer-blocks", offsetof(struct iskra_target_options, max_transfer_blocks)},
+    {"max-sessions", offsetof(struct iskra_target_options, max_sessions)},
+};
+_Static_assert(sizeof(unsigned) == sizeof(uint32_t), "lun_cnt is set as the others are");
+
+#define LISTEN_MAX 8
+
+struct target_args {
+    struct iskra_target_options options;
+    struct iskra_target_backend *backends;
+    const char **portals;
+    const char *listen[LISTEN_MAX];
+    unsigned listen_cnt;
+};
+
+static int number_take(const struct cli *cli, const struct cli_given *given,
+                       struct iskra_target_options *options)
+{
+    unsigned i = (unsigned)(given->id - OPTION_NUMBERS);
+    uint64_t value = 0;
+    int exit_code = cli_size_option(cli, numbers[i].name, given->value, &value);
+    if (!exit_code && value > UINT32_MAX)
+        exit_code =
+            cli_usage(cli, "--%s %s: more than %u", numbers[i].name, given->value, UINT32_MAX);
+    if (!exit_code)
+        *(uint32_t *)((char *)options + numbers[i].offset) = (uint32_t)value;
+    return exit_code;
+}
+
+static int backend_take(const struct cli *cli, const struct cli_given *given,
+                        struct target_args *args)
+{
+    struct iskra_target_backend *backend = &args->backends[args->options.backend_cnt++];
+    switch (given->id) {
+    case OPTION_RAM:
+        backend->kind = ISKRA_TARGET_RAM;
+        return cli_size_option(cli, "ram", given->value, &backend->size);
+    case OPTION_NULL:
+        backend->kind = ISKRA_TARGET_NULL;
+        return cli_size_option(cli, "null", given->value, &backend->size);
+    default:
+        backend->kind = ISKRA_TARGET_FILE;
+        backend->path = given->value;
+        return CLI_OK;
+    }
+}
+
+static int option_take(const struct cli *cli, const struct cli_given *given,
+                       struct target_args *args)
+{
+    switch (given->id) {
+    case OPTION_LISTEN:
+        if (args->listen_cnt == LISTEN_MAX)
+            return cli_usage(cli, "--listen %s: at most %d addresses", given->value, LISTEN_MAX);
+        args->listen[args->listen_cnt++] = given->value;
+        return CLI_OK;
+    case OPTION_NAME:
+        args->options.name = given->value;
+        return CLI_OK;
+    case OPTION_RAM:
+    case OPTION_FILE:
+    case OPTION_NULL:
+        return backend_take(cli, given, args);
+    case OPTION_READ_ONLY:
+        if (args->options.backend_cnt == 0)
+            return cli_usage(cli, "--read-only: stands behind the LUN it is meant for");
+        args->backends[args->options.backend_cnt - 1].read_only = true;
+        return CLI_OK;
+    case OPTION_SEPARATE_STATUS:
+        args->options.separate_status = true;
+        return CLI_OK;
+    case OPTION_NO_DIGESTS:
+        args->options.header_digest = args->options.data_digest = false;
+        return CLI_OK;
+    case OPTION_PORTAL:
+        args->portals[args->options.portal_cnt++] = given->value;
+        return CLI_OK;
+    default:
+        return number_take(cli, given, &args->options);
+    }
+}
+
+/* Strings stay argv's; the two arrays are freed by the caller, also after a refusal. */
+static int args_take(const struct cli *cli, struct target_args *args)
+{
+    *args = (struct target_args){0};
+    iskra_target_options_init(&args->options);
+    args->options.name = "iqn.2026-11.io.iskra:target";
+    args->backends = calloc(cli->given_cnt + 1, sizeof(*args->backends));
+    args->portals = calloc(cli->given_cnt + 1, sizeof(*args->portals));
+    if (!args->backends || !args->portals) {
+        cli_error(cli, "no memory for %u options", cli->given_cnt);
+        return CLI_OTHER;
+    }
+    for (unsigned i = 0; i < cli->given_cnt; i++) {
+        int exit_code = option_take(cli, &cli->given[i], args);
+        if (exit_code)
+            return exit_code;
+    }
+    args->options.backends = args->backends;
+    args->options.portals = args->portals;
+    if (args->listen_cnt == 0)
+        return cli_usage(cli, "--listen ADDR:PORT is missing");
+    if (args->options.backend_cnt == 0)
+        return cli_usage(cli, "no LUN; --ram SIZE, --file PATH or --null SIZE makes one");
+    return CLI_OK;
+}
+
+static void listening_print(const struct cli *cli, const struct iskra_target_portal *portal,
+                            const char *name)
+{
+    const char *address;
+    for (unsigned i = 0; (address = iskra_target_portal_address(portal, i)); i++) {
+        if (!cli->json) {
+            cli_print("listening on %s\n", address);
+            continue;
+        }
+        struct json_object *o = cli_json_object();
+        cli_json_text(o, "listening", address);
+        cli_json_text(o, "target", name);
+        cli_json_print(o);
+    }
+    cli_print_flush();
+}
+
+static int portal_serve(const struct cli *cli, const struct target_args *args,
+                        struct iskra_target_portal *portal, int stop_fd)
+{
+    struct iskra_error err = {0};
+    for (unsigned i = 0; i < args->listen_cnt; i++) {
+        int rc = iskra_target_portal_listen(portal, args->listen[i], &err);
+        if (rc)
+            return cli_fail(cli, rc, &err);
+    }
+    listening_print(cli, portal, args->options.name);
+    int rc = iskra_target_portal_run(portal, stop_fd, &err);
+    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+}
+
+static int target_serve(const struct cli *cli, const struct target_args *args, int stop_fd)
+{
+    struct iskra_error err = {0};
+    struct iskra_target *target;
+    struct iskra_target_portal *portal;
+    int rc = iskra_target_new(&args->options, &target, &err);
+    if (rc)
+        return cli_fail(cli, rc, &err);
+    rc = iskra_target_portal_new(target, &portal, &err);
+    if (rc) {
+        iskra_target_free(target);
+        return cli_fail(cli, rc, &err);
+    }
+    int exit_code = portal_serve(cli, args, portal, stop_fd);
+    struct iskra_target_stats stats;
+    iskra_target_stats(target, &stats);
+    if (cli->verbose)
+        cli_error(cli, "%llu logins, %llu commands, %llu bytes read",
+                  (unsigned long long)stats.login_cnt, (unsigned long long)stats.command_cnt,
+                  (unsigned long long)stats.read_bytes);
+    iskra_target_portal_free(portal);
+    iskra_target_free(target);
+    return exit_code;
+}
+
+/* Whoever started it waits for the line it prints and ends it with SIGTERM: that is no failure. */
+static int target_run(struct cli *cli)
+{
+    struct target_args args;
+    int exit_code = args_take(cli, &args);
+    int stop_fd = -1;
+    if (!exit_code && (stop_fd = cli_interrupt_open()) < 0) {
+        cli_error(cli, "no descriptor for signals");
+        exit_code = CLI_OTHER;
+    }
+    if (!exit_code)
+        exit_code = target_serve(cli, &args, stop_fd);
+    if (stop_fd >= 0)
+        close(stop_fd);
+    free(args.backends);
+    free(args.portals);
+    return exit_code;
+}
+
+static const struct cli_option options[] = {
+    {"listen", "ADDR:PORT", OPTION_LISTEN, "where to listen; port 0 picks one; may be repeated"},
+    {"name", "IQN", OPTION_NAME, "[iqn.2026-11.io.iskra:target]"},
+    {"ram", "SIZE", OPTION_RAM, "the next LUN: memory, zeros at first"},
+    {"file", "PATH", OPTION_FILE, "the next LUN: a file"},
+    {"null", "SIZE", OPTION_NULL, "the next LUN: reads zeros"},
+    {"read-only", NULL, OPTION_READ_ONLY, "the LUN before it is write-protected"},
+    {"luns", "N", OPTION_NUMBERS + 0, "N LUNs in all, the last one repeated"},
+    {"block-size", "SIZE", OPTION_NUMBERS + 1, "512 to 64K [512]"},
+    {"separate-status", NULL, OPTION_SEPARATE_STATUS, "never GOOD in the last Data-In"},
+    {"no-digests", NULL, OPTION_NO_DIGESTS, "HeaderDigest and DataDigest: only None"},
+    {"max-recv", "SIZE", OPTION_NUMBERS + 2, "its MaxRecvDataSegmentLength [256K]"},
+    {"first-burst", "SIZE", OPTION_NUMBERS + 3, "FirstBurstLength [256K]"},
+    {"max-burst", "SIZE", OPTION_NUMBERS + 4, "MaxBurstLength [1M]"},
+    {"max-data-in", "SIZE", OPTION_NUMBERS + 5, "largest Data-In payload [256K]"},
+    {"window", "N", OPTION_NUMBERS + 6, "commands in flight per session [128]"},
+    {"max-transfer-blocks", "N", OPTION_NUMBERS + 7, "blocks per command; 0: no limit [0]"},
+    {"max-sessions", "N", OPTION_NUMBERS + 8, "[1024]"},
+    {"portal", "ADDR:PORT", OPTION_PORTAL, "a further portal that discovery tells"},
+    {0},
+};
+
+const struct cli_command cli_cmd_target = {
+    .name = "target",
+    .args = "--listen ADDR:PORT",
+    .summary = "runs the embedded target",
+    .details = "LUN numbers follow the order of --ram, --file and --null. Prints \"listening on\n"
+               "ADDR:PORT\" when it is ready; SIGTERM or Ctrl-C ends it.\n",
+    .arg_min = 0,
+    .arg_max = 0,
+    .options = options,
+    .run = target_run,
+};

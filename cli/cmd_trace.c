@@ -1,0 +1,182 @@
+/* iskra trace: one command's way through the layers, as a call tree.
+ *
+ * The records are kept in memory while the command runs and printed afterwards. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <iskra/scsi.h>
+#include <iskra/session.h>
+#include <iskra/trace.h>
+
+#include "trace_print.h"
+
+enum {
+    OPTION_OFFSET = CLI_OPTION_ID,
+    OPTION_LENGTH,
+    OPTION_NOTES,
+    OPTION_NO_TIMES,
+};
+
+struct trace_args {
+    uint64_t offset, len; /* len 0: one block */
+    struct cli_trace_style style;
+};
+
+static int args_take(const struct cli *cli, struct trace_args *ret)
+{
+    struct trace_args args = {0};
+    int exit_code = CLI_OK;
+    for (unsigned i = 0; i < cli->given_cnt && !exit_code; i++) {
+        const struct cli_given *given = &cli->given[i];
+        switch (given->id) {
+        case OPTION_OFFSET:
+            exit_code = cli_size_option(cli, "offset", given->value, &args.offset);
+            break;
+        case OPTION_LENGTH:
+            exit_code = cli_size_option(cli, "length", given->value, &args.len);
+            if (!exit_code && args.len == 0)
+                exit_code = cli_usage(cli, "--length 0: there is nothing to trace");
+            break;
+        case OPTION_NOTES:
+            args.style.notes = true;
+            break;
+        case OPTION_NO_TIMES:
+            args.style.no_times = true;
+            break;
+        default:
+            break;
+        }
+    }
+    *ret = args;
+    return exit_code;
+}
+
+static void record_keep(void *arg, const struct iskra_trace_record *record)
+{
+    struct cli_trace *trace = arg;
+    if (trace->cnt == trace->room) {
+        unsigned room = trace->room ? 2 * trace->room : 1024;
+        struct iskra_trace_record *list = realloc(trace->list, room * sizeof(*list));
+        if (!list) {
+            trace->lost_cnt++;
+            return;
+        }
+        trace->list = list;
+        trace->room = room;
+    }
+    trace->list[trace->cnt++] = *record;
+}
+
+static int login_trace(struct cli *cli, const struct trace_args *args, struct cli_trace *trace)
+{
+    struct iskra_error err = {0};
+    iskra_trace_steps(cli->ctx, record_keep, trace);
+    int rc = iskra_login_sync(cli->ctx, cli->args[0], &err);
+    iskra_trace_steps(cli->ctx, NULL, NULL);
+    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+}
+
+/* SPC-4 6.4: 36 bytes are what every device has. */
+static int inquiry_trace(struct cli *cli, struct iskra_lun *lun, struct cli_trace *trace)
+{
+    static const uint8_t cdb[6] = {0x12, 0, 0, 0, 36, 0};
+    uint8_t answer[36];
+    uint32_t answer_len;
+    struct iskra_error err = {0};
+    iskra_trace_steps(cli->ctx, record_keep, trace);
+    int rc = iskra_raw_sync(lun, cdb, sizeof(cdb), answer, sizeof(answer), &answer_len, &err);
+    iskra_trace_steps(cli->ctx, NULL, NULL);
+    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+}
+
+static int read_trace(struct cli *cli, struct iskra_lun *lun, const struct trace_args *args,
+                      struct cli_trace *trace)
+{
+    struct iskra_lun_info info;
+    iskra_lun_info(lun, &info);
+    if (info.block_len == 0) {
+        cli_error(cli, "LUN %llu has no blocks to read", (unsigned long long)info.lun);
+        return CLI_OTHER;
+    }
+    uint64_t len = args->len ? args->len : info.block_len;
+    uint64_t size = info.block_cnt * info.block_len;
+    if (args->offset > size || len > size - args->offset)
+        return cli_usage(cli, "%llu bytes at %llu reach beyond the end of LUN %llu at %llu",
+                         (unsigned long long)len, (unsigned long long)args->offset,
+                         (unsigned long long)info.lun, (unsigned long long)size);
+    void *data = malloc(len);
+    if (!data) {
+        cli_error(cli, "no memory for %llu bytes", (unsigned long long)len);
+        return CLI_OTHER;
+    }
+    struct iskra_error err = {0};
+    iskra_trace_steps(cli->ctx, record_keep, trace);
+    int rc = iskra_read_sync(lun, data, len, args->offset, &err);
+    iskra_trace_steps(cli->ctx, NULL, NULL);
+    free(data);
+    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+}
+
+static int lun_trace(struct cli *cli, const char *what, const struct trace_args *args,
+                     struct cli_trace *trace)
+{
+    struct iskra_error err = {0};
+    struct iskra_lun *lun;
+    int rc = iskra_open_sync(cli->ctx, cli->args[0], &lun, &err);
+    if (rc)
+        return cli_fail(cli, rc, &err);
+    int exit_code = strcmp(what, "read") == 0 ? read_trace(cli, lun, args, trace)
+                                              : inquiry_trace(cli, lun, trace);
+    (void)iskra_close_sync(lun); /* not what was asked about */
+    return exit_code;
+}
+
+/* What failed is printed too: that is when one wants to see it. */
+static int trace_run(struct cli *cli)
+{
+    struct trace_args args;
+    struct cli_trace trace = {0};
+    int exit_code = args_take(cli, &args);
+    if (exit_code)
+        return exit_code;
+    const char *what = cli->args[1];
+    bool login = strcmp(what, "login") == 0;
+    if (strcmp(what, "write") == 0)
+        return cli_usage(cli, "write: this version reads only; trace read, inquiry or login");
+    if (!login && strcmp(what, "read") != 0 && strcmp(what, "inquiry") != 0)
+        return cli_usage(cli, "'%s' is none of read, inquiry, login", what);
+    if ((exit_code = cli_initiator_new(cli, NULL)))
+        return exit_code;
+    exit_code = login ? login_trace(cli, &args, &trace) : lun_trace(cli, what, &args, &trace);
+    if (trace.lost_cnt)
+        cli_error(cli, "no memory for the last %u records", trace.lost_cnt);
+    if (cli->json)
+        cli_trace_print_json(&trace, &args.style);
+    else
+        cli_trace_print(&trace, &args.style);
+    free(trace.list);
+    return exit_code;
+}
+
+static const struct cli_option options[] = {
+    {"offset", "SIZE", OPTION_OFFSET, "read: where, in bytes [0]"},
+    {"length", "SIZE", OPTION_LENGTH, "read: how many bytes [one block]"},
+    {"notes", NULL, OPTION_NOTES, "the fragments of the notes beside each step"},
+    {"no-times", NULL, OPTION_NO_TIMES, "without the columns that differ from run to run"},
+    {0},
+};
+
+const struct cli_command cli_cmd_trace = {
+    .name = "trace",
+    .args = "URL read|inquiry|login",
+    .summary = "shows the path of one command through the layers",
+    .details = "A call tree: start and duration in microseconds, layer, step. PDUs and changes of\n"
+               "state stand where they happened.\n",
+    .arg_min = 2,
+    .arg_max = 2,
+    .options = options,
+    .run = trace_run,
+};

@@ -1,0 +1,48 @@
+/* The initiator of one call of the program, and what it logs. */
+#include "cli.h"
+
+#include <stdio.h>
+
+#include <iskra/trace.h>
+
+/* Errors come back from the calls that fail, which tell them; they are logged only for -v. */
+static void log_line(void *arg, enum iskra_log_level level, const char *line)
+{
+    const struct cli *cli = arg;
+    if (level == ISKRA_LOG_WARNING ? cli->quiet : !cli->verbose)
+        return;
+    cli_error(cli, "%s%s", level == ISKRA_LOG_WARNING ? "warning: " : "", line);
+}
+
+int cli_initiator_new(struct cli *cli, const char *name)
+{
+    struct iskra_options options = {
+        .size = sizeof(options),
+        .initiator_name = name,
+        .log = log_line,
+        .log_arg = cli,
+    };
+    struct iskra_error err = {0};
+    int rc = iskra_new(&options, &cli->ctx, &err);
+    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+}
+
+#define DEBUG_RECORD_CNT 256
+
+static void records_print(const struct iskra *ctx)
+{
+    struct iskra_trace_record records[DEBUG_RECORD_CNT];
+    char line[256];
+    unsigned cnt = iskra_trace_read(ctx, records, DEBUG_RECORD_CNT);
+    for (unsigned i = 0; i < cnt; i++)
+        fprintf(stderr, "%12.3f ms  %s\n", (double)(records[i].time_ns - records[0].time_ns) / 1e6,
+                iskra_trace_format(&records[i], line, sizeof(line)));
+}
+
+void cli_initiator_free(struct cli *cli)
+{
+    if (cli->ctx && cli->debug)
+        records_print(cli->ctx);
+    iskra_free(cli->ctx);
+    cli->ctx = NULL;
+}

@@ -1,0 +1,55 @@
+/* The progress bar. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define SECOND_NS 1000000000ull
+#define BAR_WIDTH 40
+
+uint64_t cli_now_ns(void)
+{
+    const struct iskra_platform *platform = iskra_platform_posix();
+    return platform->now_ns(platform->arg);
+}
+
+void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uint64_t total)
+{
+    uint64_t now_ns = cli_now_ns();
+    *progress = (struct cli_progress){
+        .wanted = !cli->quiet && total > 0 && isatty(STDERR_FILENO) == 1,
+        .total = total,
+        .start_ns = now_ns,
+        .last_ns = now_ns + SECOND_NS * 4 / 5, /* nothing in the first second */
+    };
+}
+
+void cli_progress_update(struct cli_progress *progress, uint64_t done)
+{
+    if (!progress->wanted)
+        return;
+    uint64_t now_ns = cli_now_ns();
+    if (now_ns < progress->last_ns + SECOND_NS / 5)
+        return;
+    progress->last_ns = now_ns;
+    progress->visible = true;
+
+    char bar[BAR_WIDTH + 1], done_text[CLI_SIZE_TEXT_LEN], rate_text[CLI_SIZE_TEXT_LEN];
+    double part = (double)done / (double)progress->total;
+    double seconds = (double)(now_ns - progress->start_ns) / 1e9;
+    for (int i = 0; i < BAR_WIDTH; i++)
+        bar[i] = i < (int)(part * BAR_WIDTH) ? '#' : '.';
+    bar[BAR_WIDTH] = '\0';
+    fprintf(stderr, "\r[%s] %3.0f%%  %s  %s/s  %.0f s left\033[K", bar, part * 100,
+            cli_size_format(done, done_text),
+            cli_size_format((uint64_t)((double)done / seconds), rate_text),
+            done ? seconds / part - seconds : 0);
+    fflush(stderr);
+}
+
+void cli_progress_clear(struct cli_progress *progress)
+{
+    if (progress->visible)
+        fprintf(stderr, "\r\033[K");
+    progress->visible = false;
+}

@@ -63,6 +63,22 @@ const char *iskra_code_name(enum iskra_code code)
     return i < sizeof(names) / sizeof(names[0]) && names[i] ? names[i] : "?";
 }
 
+const char *iskra_conn_error_name(uint32_t conn_error)
+{
+    static const char *const names[] = {
+        "DATASN",          "DATA_OFFSET",    "MAX_CMDSN",
+        "EXP_CMDSN",       "BAD_OPCODE",     "DATALEN",
+        "AHSLEN",          "PROTO",          "LUN",
+        "BAD_ITT",         "FAILED",         "R2TSN",
+        "SESSION_FAILED",  "HDR_DGST",       "DATA_DGST",
+        "PARAM_NOT_FOUND", "NO_SCSI_CMD",    "INVALID_HOST",
+        "XMIT_FAILED",     "TCP_CONN_CLOSE", "SCSI_EH_SESSION_RST",
+        "NOP_TIMEDOUT",
+    };
+    uint32_t i = conn_error - ISKRA_CONN_DATASN; /* 0 and others below wrap to far above */
+    return i < sizeof(names) / sizeof(names[0]) ? names[i] : "?";
+}
+
 /* Backslash is escaped too, so that the escaped form can be read back without doubt. */
 static bool is_plain(uint8_t byte)
 {

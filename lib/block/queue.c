@@ -63,6 +63,15 @@ static void queue_softirq(struct iskra_request *rq)
     iskra_work_schedule(&q->round->work, &q->done_work);
 }
 
+void iskra_softirq_again(struct iskra_request *rq)
+{
+    struct iskra_queue *q = rq->queue;
+
+    assert(rq->owner == ISKRA_OWNER_DONE && iskra_list_empty(&rq->link));
+    iskra_list_push_back(&q->completed, &rq->link);
+    iskra_work_schedule(&q->round->work, &q->done_work);
+}
+
 static void done_work_fn(struct iskra_work *work)
 {
     struct iskra_queue *q = iskra_container_of(work, struct iskra_queue, done_work);

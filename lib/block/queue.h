@@ -107,6 +107,10 @@ bool iskra_complete_request(struct iskra_request *rq);
  * not EH's. */
 bool iskra_finish_eh_request(struct iskra_request *rq);
 
+/* For a softirq_done that could not finish the request yet: called once more, at the end of the
+ * round. The request must be DONE's and on no list. */
+void iskra_softirq_again(struct iskra_request *rq);
+
 /* Ends a queued request: owner QUEUE -> DONE, `killed` set, softirq_done at the end of the round.
  * False if it is not QUEUE's. */
 bool iskra_kill_request(struct iskra_request *rq);

@@ -51,20 +51,24 @@ struct iskra_sdev {
     struct iskra_shost *host;
     struct iskra_queue queue; /* rq_timeout_ns: the device's default timeout */
     enum iskra_sdev_state state;
-    uint64_t lun; /* the 8 bytes of SAM */
-    uint32_t queue_depth;
-    uint32_t device_busy;    /* started and not yet finished */
-    uint32_t device_blocked; /* runs to let pass before the next try */
+    uint64_t lun;                  /* the 8 bytes of SAM */
+    uint32_t queue_depth;          /* now; lowered by TASK SET FULL */
+    uint32_t queue_depth_max;      /* what it may rise to again */
+    uint64_t queue_depth_since_ns; /* its last change */
+    uint32_t device_busy;          /* started and not yet finished */
+    uint32_t device_blocked;       /* runs to let pass before the next try */
     uint8_t retries_allowed;
+    bool expecting_ua; /* its reset was ours */
 
     /* What the LUN said (scan.c). Text is escaped, safe to print. */
     struct iskra_inquiry inquiry;
-    char serial[253];    /* VPD 80h; "" if there is none */
-    char identity[128];  /* best designator of VPD 83h; "" if there is none */
-    bool capacity_known; /* a disk that answered READ CAPACITY sensibly */
-    bool thin;           /* logical block provisioning enabled (LBPME) */
-    bool protection;     /* formatted with protection information: read-only */
-    uint32_t block_len;  /* bytes; a power of two; 0 unless capacity_known */
+    char serial[253];     /* VPD 80h; "" if there is none */
+    char identity[128];   /* best designator of VPD 83h; "" if there is none */
+    bool capacity_known;  /* a disk that answered READ CAPACITY sensibly */
+    bool write_protected; /* MODE SENSE */
+    bool thin;            /* logical block provisioning enabled (LBPME) */
+    bool protection;      /* formatted with protection information: read-only */
+    uint32_t block_len;   /* bytes; a power of two; 0 unless capacity_known */
     uint64_t block_cnt;
     uint32_t physical_block_len;   /* bytes; 0 unknown */
     uint32_t max_transfer_len;     /* bytes per command; a multiple of block_len */
@@ -83,6 +87,10 @@ struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun);
  * without retry. Then the device is freed and gone(arg) (may be NULL) runs, both from the loop.
  * Nothing may be submitted after this call. */
 void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *arg);
+
+/* The same at once, for the end of the world: done() of what is still due, and gone(), run from
+ * inside. The session must have given back every command. */
+void iskra_sdev_remove_now(struct iskra_sdev *sdev);
 
 /* The only place that changes sdev->state; traces it. false, and nothing happens, if the transition
  * does not exist. */

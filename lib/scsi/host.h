@@ -52,11 +52,13 @@ struct iskra_shost {
     uint32_t host_busy, target_busy; /* commands handed to the session */
     uint32_t can_queue;              /* for both */
     uint32_t host_blocked, target_blocked;
-    uint32_t eh_cnt;           /* commands in the error handler */
-    bool self_blocked;         /* the transport class blocked it */
-    bool transport_offline;    /* devices made now are offline too */
-    bool device_gone;          /* a removed device waits for being freed */
-    uint64_t blocked_since_ns; /* while blocked or in recovery */
+    uint32_t eh_cnt; /* commands in the error handler */
+    struct iskra_work eh_work;
+    struct iskra_error eh_error; /* what the first of them timed out of */
+    bool clock_paused;           /* blocked_since_ns counts */
+    bool self_blocked;           /* the transport class blocked it */
+    bool transport_offline;      /* devices made now are offline too */
+    uint64_t blocked_since_ns;   /* while blocked or in recovery */
     uint64_t
         blocked_total_ns;   /* before that: does not count towards a request's time (decision 14) */
     uint64_t last_reset_ns; /* 0: no error handling under way (notes F39) */
@@ -67,7 +69,9 @@ struct iskra_shost {
 /* The host exists for as long as its class; session may be NULL until CREATE_SESSION. */
 void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
                       const struct iskra_shost_ops *ops, void *ops_arg);
-void iskra_shost_done(struct iskra_shost *host); /* all devices must be gone */
+
+/* Removes what devices there are, at once (iskra_sdev_remove_now). */
+void iskra_shost_done(struct iskra_shost *host);
 void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *session);
 
 /* For iskra_class_set_host(class, &iskra_shost_class_ops, host). */

@@ -1,0 +1,182 @@
+/* The host: its states, its clock, and the transport class's block, unblock and transport_offline.
+ */
+#include "scsi/host.h"
+
+#include <string.h>
+
+#include "scsi/eh.h"
+
+static const char *const state_names[ISKRA_SHOST_STATE_CNT] = {
+    [ISKRA_SHOST_CREATED] = "CREATED",
+    [ISKRA_SHOST_RUNNING] = "RUNNING",
+    [ISKRA_SHOST_RECOVERY] = "RECOVERY",
+    [ISKRA_SHOST_CANCEL] = "CANCEL",
+    [ISKRA_SHOST_CANCEL_RECOVERY] = "CANCEL_RECOVERY",
+    [ISKRA_SHOST_DEL] = "DEL",
+};
+
+#define TO(state) (1u << ISKRA_SHOST_##state)
+static const unsigned state_changes[ISKRA_SHOST_STATE_CNT] = {
+    [ISKRA_SHOST_CREATED] = TO(RUNNING) | TO(CANCEL),
+    [ISKRA_SHOST_RUNNING] = TO(RECOVERY) | TO(CANCEL),
+    [ISKRA_SHOST_RECOVERY] = TO(RUNNING) | TO(CANCEL_RECOVERY),
+    [ISKRA_SHOST_CANCEL] = TO(CANCEL_RECOVERY) | TO(DEL),
+    [ISKRA_SHOST_CANCEL_RECOVERY] = TO(CANCEL) | TO(DEL),
+};
+#undef TO
+
+const char *iskra_shost_state_name(enum iskra_shost_state state)
+{
+    return (unsigned)state < ISKRA_SHOST_STATE_CNT ? state_names[state] : "?";
+}
+
+bool iskra_shost_state_may_change(enum iskra_shost_state from, enum iskra_shost_state to)
+{
+    if ((unsigned)from >= ISKRA_SHOST_STATE_CNT || (unsigned)to >= ISKRA_SHOST_STATE_CNT)
+        return false;
+    return (state_changes[from] >> to & 1u) != 0;
+}
+
+/* Decision 14: while the session is being recovered the clock that bounds retries stands still. */
+static void clock_update(struct iskra_shost *host)
+{
+    bool paused = host->self_blocked || host->state == ISKRA_SHOST_RECOVERY;
+
+    if (paused && !host->clock_paused) {
+        host->blocked_since_ns = host->round->now_ns;
+    } else if (!paused && host->clock_paused) {
+        host->blocked_total_ns += host->round->now_ns - host->blocked_since_ns;
+    }
+    host->clock_paused = paused;
+}
+
+uint64_t iskra_shost_active_ns(const struct iskra_shost *host)
+{
+    uint64_t until_ns = host->clock_paused ? host->blocked_since_ns : host->round->now_ns;
+
+    return until_ns - host->blocked_total_ns + 1;
+}
+
+bool iskra_shost_set_state(struct iskra_shost *host, enum iskra_shost_state state)
+{
+    if (!iskra_shost_state_may_change(host->state, state))
+        return false;
+    host->state = state;
+    clock_update(host);
+    return true;
+}
+
+bool iskra_shost_may_dispatch(const struct iskra_shost *host)
+{
+    return host->state == ISKRA_SHOST_RUNNING && !host->self_blocked && host->session != NULL &&
+           host->session->state == ISKRA_SESSION_LOGGED_IN;
+}
+
+static struct iskra_sdev *sdev_at(struct iskra_list *l)
+{
+    return iskra_container_of(l, struct iskra_sdev, link);
+}
+
+/* Those who found target or host full try again, first come, first served. */
+static void starved_work_fn(struct iskra_work *work)
+{
+    struct iskra_shost *host = iskra_container_of(work, struct iskra_shost, starved_work);
+    struct iskra_list now;
+
+    iskra_list_init(&now);
+    iskra_list_splice_back(&now, &host->starved);
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&now)) != NULL;)
+        iskra_run_queue(&iskra_container_of(l, struct iskra_sdev, starved_link)->queue);
+}
+
+void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
+                      const struct iskra_shost_ops *ops, void *ops_arg)
+{
+    memset(host, 0, sizeof(*host));
+    host->round = round;
+    host->ops = ops;
+    host->ops_arg = ops_arg;
+    host->state = ISKRA_SHOST_CREATED;
+    host->eh_deadline_ns = -1;
+    iskra_list_init(&host->devices);
+    iskra_list_init(&host->starved);
+    iskra_work_init(&host->starved_work, starved_work_fn);
+    iskra_eh_init(host);
+    (void)iskra_shost_set_state(host, ISKRA_SHOST_RUNNING); /* from CREATED: always */
+}
+
+void iskra_shost_done(struct iskra_shost *host)
+{
+    while (!iskra_list_empty(&host->devices))
+        iskra_sdev_remove_now(sdev_at(host->devices.next));
+    iskra_eh_done(host);
+    iskra_work_cancel(&host->starved_work);
+}
+
+void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *session)
+{
+    if (session == NULL && host->session != NULL)
+        host->error = host->session->error;
+    host->session = session;
+    host->can_queue = session != NULL ? session->scsi_cmds_max : 0;
+}
+
+static void host_block(void *arg)
+{
+    struct iskra_shost *host = arg;
+
+    host->self_blocked = true;
+    clock_update(host);
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    {
+        struct iskra_sdev *sdev = sdev_at(l);
+        if (iskra_sdev_set_state(sdev, ISKRA_SDEV_BLOCK) ||
+            iskra_sdev_set_state(sdev, ISKRA_SDEV_CREATED_BLOCK))
+            iskra_queue_stop(&sdev->queue);
+    }
+}
+
+static void sdev_unblock(struct iskra_sdev *sdev)
+{
+    sdev->device_blocked = 0;
+    if (sdev->state == ISKRA_SDEV_CREATED_BLOCK)
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_CREATED);
+    else if (sdev->state == ISKRA_SDEV_BLOCK || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING);
+    iskra_queue_start(&sdev->queue);
+}
+
+static void host_unblock(void *arg)
+{
+    struct iskra_shost *host = arg;
+
+    host->self_blocked = host->transport_offline = false;
+    clock_update(host);
+    host->host_blocked = host->target_blocked = 0;
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    sdev_unblock(sdev_at(l));
+}
+
+/* What waits must die: the queues run once more, and their requests find the device offline. */
+static void host_transport_offline(void *arg)
+{
+    struct iskra_shost *host = arg;
+
+    host->self_blocked = false;
+    host->transport_offline = true;
+    clock_update(host);
+    if (host->session != NULL)
+        host->error = host->session->error;
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    {
+        struct iskra_sdev *sdev = sdev_at(l);
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_TRANSPORT_OFFLINE); /* not if it is removed */
+        iskra_queue_start(&sdev->queue);
+    }
+}
+
+const struct iskra_class_host_ops iskra_shost_class_ops = {
+    .block = host_block,
+    .unblock = host_unblock,
+    .transport_offline = host_transport_offline,
+};

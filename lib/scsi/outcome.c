@@ -1,0 +1,178 @@
+/* The story of a failed command. */
+#include "scsi/outcome.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "wire/bhs.h"
+#include "wire/cdb.h"
+#include "wire/sense.h"
+
+#define COMMAND_TEXT_LEN 80
+
+static const char *command_name(const struct iskra_cmnd *cmnd)
+{
+    struct iskra_cdb cdb = {0};
+
+    /* What it cannot read it still names, as far as there is an opcode. */
+    (void)iskra_cdb_decode(cmnd->cdb, cmnd->cdb_len, &cdb);
+    return iskra_cdb_name(cdb.opcode, cdb.service_action);
+}
+
+char *iskra_outcome_command(const struct iskra_scsi_request *sreq, char *buf, size_t size)
+{
+    const struct iskra_cmnd *cmnd = &sreq->cmnd;
+    uint32_t block_len = sreq->sdev->block_len;
+
+    if (sreq->kind == ISKRA_REQUEST_READ && block_len != 0) {
+        uint64_t left = sreq->len - sreq->progress;
+        snprintf(buf, size, "%s lba %" PRIu64 ", %" PRIu64 " block%s",
+                 cmnd->cdb != NULL ? command_name(cmnd) : "READ",
+                 (sreq->offset + sreq->progress) / block_len,
+                 (cmnd->cdb != NULL ? cmnd->transfer_len : left) / block_len,
+                 cmnd->cdb != NULL && cmnd->transfer_len == block_len ? "" : "s");
+    } else if (strcmp(command_name(cmnd), "?") == 0) {
+        snprintf(buf, size, "command %02Xh", cmnd->cdb[0]);
+    } else {
+        snprintf(buf, size, "%s", command_name(cmnd));
+    }
+    return buf;
+}
+
+static int fail(const struct iskra_scsi_request *sreq, enum iskra_code code, int sys_errno,
+                const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* "COMMAND: " and the rest. A story of an earlier try is overwritten: the last one counts. */
+static int fail(const struct iskra_scsi_request *sreq, enum iskra_code code, int sys_errno,
+                const char *fmt, ...)
+{
+    char command[COMMAND_TEXT_LEN], rest[sizeof(sreq->error->text)];
+    va_list ap;
+
+    if (sreq->error == NULL)
+        return -sys_errno;
+    va_start(ap, fmt);
+    vsnprintf(rest, sizeof(rest), fmt, ap);
+    va_end(ap);
+    memset(sreq->error, 0, sizeof(*sreq->error));
+    return iskra_fail(sreq->error, code, sys_errno, "%s%s",
+                      iskra_outcome_command(sreq, command, sizeof(command)), rest);
+}
+
+static int fail_check_condition(const struct iskra_scsi_request *sreq)
+{
+    struct iskra_sense s;
+
+    if (iskra_sense_decode(sreq->cmnd.sense, sreq->cmnd.sense_len, &s) != 0)
+        return fail(sreq, ISKRA_E_SCSI, EIO,
+                    ": CHECK CONDITION without readable sense data (%u bytes)",
+                    sreq->cmnd.sense_len);
+    char where[40] = "";
+    if (s.information_valid &&
+        (s.key == ISKRA_SENSE_MEDIUM_ERROR || s.key == ISKRA_SENSE_HARDWARE_ERROR))
+        snprintf(where, sizeof(where), " at lba %" PRIu64, s.information);
+    const char *asc_name = iskra_asc_name(s.asc, s.ascq);
+    bool named = strcmp(asc_name, "?") != 0;
+    return fail(sreq, ISKRA_E_SCSI, EIO, ": %sCHECK CONDITION, %s (%Xh), %s%s%02Xh/%02Xh%s%s",
+                s.deferred ? "deferred " : "", iskra_sense_key_name(s.key), s.key,
+                named ? asc_name : "", named ? " (" : "asc/ascq ", s.asc, s.ascq, named ? ")" : "",
+                where);
+}
+
+static int fail_status(const struct iskra_scsi_request *sreq)
+{
+    uint8_t status = ISKRA_RESULT_STATUS(sreq->cmnd.result);
+    int rc;
+
+    if (status == ISKRA_STATUS_CHECK_CONDITION)
+        rc = fail_check_condition(sreq);
+    else
+        rc = fail(sreq, ISKRA_E_SCSI, status == ISKRA_STATUS_RESERVATION_CONFLICT ? EBUSY : EIO,
+                  ": status %s (%02Xh)", iskra_scsi_status_name(status), status);
+    struct iskra_error *err = sreq->error;
+    if (err != NULL) {
+        err->scsi_status = status;
+        if (status == ISKRA_STATUS_CHECK_CONDITION) {
+            err->sense_len = sreq->cmnd.sense_len;
+            memcpy(err->sense, sreq->cmnd.sense, sreq->cmnd.sense_len);
+        }
+    }
+    return rc;
+}
+
+/* The path failed, not the command: the session knows why. */
+static int fail_connection(const struct iskra_scsi_request *sreq, enum iskra_code code)
+{
+    const struct iskra_shost *host = sreq->sdev->host;
+    const struct iskra_error *why = &host->error;
+
+    if (host->session != NULL && host->session->error.code != ISKRA_OK)
+        why = &host->session->error;
+    int sys_errno = why->sys_errno != 0 ? why->sys_errno : ENOTCONN;
+    int rc = fail(sreq, code, sys_errno, "%s: %s",
+                  code == ISKRA_E_OUTCOME_UNKNOWN ? " may or may not have been executed" : "",
+                  why->text[0] != '\0' ? why->text : "the session has ended");
+    if (sreq->error != NULL)
+        sreq->error->conn_error = why->conn_error;
+    return rc;
+}
+
+int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
+{
+    uint8_t host_byte = ISKRA_RESULT_HOST(sreq->cmnd.result);
+
+    if (sreq->sdev->state == ISKRA_SDEV_OFFLINE)
+        return fail(sreq, ISKRA_E_OFFLINE, ENODEV, ": the device is offline");
+    switch (host_byte) {
+    case ISKRA_DID_OK:
+    case ISKRA_DID_TARGET_FAILURE:
+    case ISKRA_DID_NEXUS_FAILURE:
+    case ISKRA_DID_ALLOC_FAILURE:
+    case ISKRA_DID_MEDIUM_ERROR:
+        return fail_status(sreq);
+    case ISKRA_DID_TIME_OUT:
+        return iskra_outcome_timed_out(sreq);
+    case ISKRA_DID_TRANSPORT_DISRUPTED: /* it was out when the session fell */
+        return fail_connection(sreq, sreq->kind == ISKRA_REQUEST_RAW ? ISKRA_E_OUTCOME_UNKNOWN
+                                                                     : ISKRA_E_CONNECTION);
+    case ISKRA_DID_NO_CONNECT:
+    case ISKRA_DID_TRANSPORT_FAILFAST:
+    case ISKRA_DID_IMM_RETRY:
+    case ISKRA_DID_REQUEUE:
+        return fail_connection(sreq, ISKRA_E_CONNECTION);
+    case ISKRA_DID_BAD_TARGET:
+        return fail(sreq, ISKRA_E_RESPONSE, EBADMSG,
+                    ": the response's lengths contradict the command (DID_BAD_TARGET)");
+    default:
+        return fail(sreq, ISKRA_E_SCSI, EIO, ": failed by the target (%s)",
+                    iskra_host_byte_name(host_byte));
+    }
+}
+
+int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
+{
+    uint64_t timeout_ns =
+        sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
+    uint64_t tenths = timeout_ns / UINT64_C(100000000);
+
+    if (tenths == 0)
+        return fail(sreq, ISKRA_E_TIMEOUT_SCSI, ETIMEDOUT, " timed out after %" PRIu64 " ms",
+                    timeout_ns / UINT64_C(1000000));
+    return fail(sreq, ISKRA_E_TIMEOUT_SCSI, ETIMEDOUT, " timed out after %" PRIu64 ".%" PRIu64 " s",
+                tenths / 10, tenths % 10);
+}
+
+int iskra_outcome_canceled(const struct iskra_scsi_request *sreq)
+{
+    return fail(sreq, ISKRA_E_CANCELED, ECANCELED, ": cancelled");
+}
+
+int iskra_outcome_short(const struct iskra_scsi_request *sreq)
+{
+    return fail(sreq, ISKRA_E_RESPONSE, EIO,
+                ": GOOD, but %" PRIu32 " of %" PRIu32 " bytes are missing", sreq->cmnd.residual,
+                sreq->cmnd.transfer_len);
+}

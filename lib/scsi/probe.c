@@ -1,0 +1,407 @@
+/* The probe's steps and its walk through them. */
+#include "scsi/probe.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "scsi/device.h"
+#include "scsi/identity.h"
+#include "wire/capacity.h"
+#include "wire/cdb.h"
+#include "wire/inquiry.h"
+#include "wire/luns.h"
+#include "wire/mode.h"
+#include "wire/sense.h"
+#include "wire/vpd.h"
+
+#define NS_PER_MS          UINT64_C(1000000)
+#define INQUIRY_TIMEOUT_NS (20500 * NS_PER_MS)
+#define TRIES_MAX          5u /* of one step, while unit attentions come */
+#define INQUIRY_LEN_FIRST  ISKRA_INQUIRY_LEN
+#define INQUIRY_LEN_LIMIT  255u
+#define VPD_LEN_FIRST      252u /* what even old devices take */
+#define MODE_SENSE_LEN     192u
+#define VERSION_SPC        3u
+#define VERSION_SPC_3      5u
+
+/* One row: build sreq.cdb and return its length (0: this step is not for this device); take what
+ * came. take() returns 0, or a negative errno that ends the probe. refused() is for an answer that
+ * was an error; NULL: the next step, please. */
+struct probe_row {
+    unsigned (*ask)(struct iskra_probe *p);
+    int (*take)(struct iskra_probe *p, const uint8_t *bytes, uint32_t len);
+    int (*refused)(struct iskra_probe *p, int status);
+    uint16_t first_len;
+};
+static const struct probe_row rows[ISKRA_PROBE_END];
+
+static void run_step(struct iskra_probe *p);
+
+/* ---- INQUIRY ---- */
+
+static unsigned ask_inquiry(struct iskra_probe *p)
+{
+    p->sreq.rq.timeout_ns = INQUIRY_TIMEOUT_NS;
+    return iskra_cdb_inquiry(p->sreq.cdb, p->ask_len);
+}
+
+static int no_such_lun(struct iskra_probe *p)
+{
+    uint32_t number;
+
+    p->error = (struct iskra_error){0};
+    if (iskra_lun_decode(p->sdev->lun, &number) == 0)
+        return iskra_fail(&p->error, ISKRA_E_NOT_FOUND, ENXIO, "no LUN %" PRIu32 " at this target",
+                          number);
+    return iskra_fail(&p->error, ISKRA_E_NOT_FOUND, ENXIO, "no LUN %016" PRIx64 " at this target",
+                      p->sdev->lun);
+}
+
+static int take_inquiry(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_inquiry inquiry;
+
+    if (iskra_inquiry_decode(bytes, len, &inquiry) != 0)
+        return iskra_fail(&p->error, ISKRA_E_RESPONSE, EBADMSG,
+                          "INQUIRY: %" PRIu32 " bytes came, at least %u are due", len,
+                          ISKRA_INQUIRY_LEN_MIN);
+    if (inquiry.qualifier == ISKRA_PQ_ABSENT ||
+        (inquiry.qualifier == ISKRA_PQ_NOT_CONNECTED && inquiry.type == ISKRA_TYPE_UNKNOWN))
+        return no_such_lun(p);
+    p->sdev->inquiry = inquiry;
+    p->inquiry_len = bytes[4] > INQUIRY_LEN_LIMIT - 5 ? INQUIRY_LEN_LIMIT : (uint8_t)(bytes[4] + 5);
+    return 0;
+}
+
+/* A target without this LUN may also answer ILLEGAL REQUEST 25h/00h, LOGICAL UNIT NOT SUPPORTED
+ * (SPC-4 5.9 leaves it the choice for commands other than INQUIRY; some do so for INQUIRY too). */
+static int inquiry_refused(struct iskra_probe *p, int status)
+{
+    struct iskra_sense s;
+
+    if (iskra_sense_decode(p->error.sense, p->error.sense_len, &s) == 0 &&
+        s.key == ISKRA_SENSE_ILLEGAL_REQUEST && s.asc == 0x25)
+        return no_such_lun(p);
+    return status;
+}
+
+static unsigned ask_inquiry_long(struct iskra_probe *p)
+{
+    if (p->inquiry_len <= INQUIRY_LEN_FIRST)
+        return 0;
+    p->ask_len = p->inquiry_len;
+    return ask_inquiry(p);
+}
+
+/* The second look is worth only as much as it agrees that there is a LUN. */
+static int take_inquiry_long(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_inquiry inquiry;
+
+    if (iskra_inquiry_decode(bytes, len, &inquiry) == 0 &&
+        inquiry.qualifier == p->sdev->inquiry.qualifier && inquiry.type == p->sdev->inquiry.type)
+        p->sdev->inquiry = inquiry;
+    return 0;
+}
+
+/* ---- vital product data ---- */
+
+static unsigned ask_vpd_supported(struct iskra_probe *p)
+{
+    if (p->sdev->inquiry.version < VERSION_SPC)
+        return 0;
+    return iskra_cdb_inquiry_vpd(p->sreq.cdb, ISKRA_VPD_SUPPORTED, p->ask_len);
+}
+
+static int take_vpd_supported(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    p->serial_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_SERIAL);
+    p->id_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_DEVICE_ID);
+    p->limits_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_BLOCK_LIMITS);
+    return 0;
+}
+
+static unsigned ask_vpd_serial(struct iskra_probe *p)
+{
+    if (!p->serial_offered)
+        return 0;
+    return iskra_cdb_inquiry_vpd(p->sreq.cdb, ISKRA_VPD_SERIAL, p->ask_len);
+}
+
+static int take_vpd_serial(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    const uint8_t *serial;
+    size_t serial_len;
+
+    if (iskra_vpd_serial(bytes, len, &serial, &serial_len) == 0)
+        iskra_escape(p->sdev->serial, sizeof(p->sdev->serial), serial, serial_len);
+    return 0;
+}
+
+static unsigned ask_vpd_device_id(struct iskra_probe *p)
+{
+    if (!p->id_offered)
+        return 0;
+    return iskra_cdb_inquiry_vpd(p->sreq.cdb, ISKRA_VPD_DEVICE_ID, p->ask_len);
+}
+
+/* The page may be longer than what was asked for: once more, then, for all of it (as far as the
+ * buffer goes). What came first is kept should the second answer be worse. */
+static int take_vpd_device_id(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_vpd_page page;
+
+    if (iskra_vpd_page(bytes, len, ISKRA_VPD_DEVICE_ID, &page) != 0)
+        return 0;
+    iskra_identity_from_vpd(bytes, len, p->sdev->identity, sizeof(p->sdev->identity));
+    size_t whole_len = page.stated_len + ISKRA_VPD_HEADER_LEN;
+    if (whole_len <= p->ask_len || p->ask_len != VPD_LEN_FIRST)
+        return 0;
+    p->ask_len = (uint16_t)(whole_len < sizeof(p->buf) ? whole_len : sizeof(p->buf));
+    return -EAGAIN;
+}
+
+static bool is_disk(const struct iskra_probe *p)
+{
+    return p->sdev->inquiry.type == ISKRA_TYPE_DISK &&
+           p->sdev->inquiry.qualifier == ISKRA_PQ_CONNECTED;
+}
+
+static unsigned ask_vpd_limits(struct iskra_probe *p)
+{
+    if (!is_disk(p) || !p->limits_offered)
+        return 0;
+    return iskra_cdb_inquiry_vpd(p->sreq.cdb, ISKRA_VPD_BLOCK_LIMITS, p->ask_len);
+}
+
+static int take_vpd_limits(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_block_limits limits;
+
+    if (iskra_vpd_block_limits_decode(bytes, len, &limits) == 0) {
+        p->max_transfer_blocks = limits.max_transfer_blocks;
+        p->optimal_transfer_blocks = limits.optimal_transfer_blocks;
+    }
+    return 0;
+}
+
+/* ---- disks ---- */
+
+static unsigned ask_mode_sense(struct iskra_probe *p)
+{
+    if (!is_disk(p))
+        return 0;
+    return iskra_cdb_mode_sense6(p->sreq.cdb, ISKRA_MODE_PAGE_ALL, 0, (uint8_t)p->ask_len);
+}
+
+static int take_mode_sense(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_mode mode;
+
+    if (iskra_mode6_decode(bytes, len, &mode) == 0)
+        p->sdev->write_protected = mode.write_protected;
+    return 0;
+}
+
+static unsigned ask_capacity16_first(struct iskra_probe *p)
+{
+    if (!is_disk(p) || p->sdev->inquiry.version < VERSION_SPC_3)
+        return 0;
+    return iskra_cdb_read_capacity16(p->sreq.cdb, p->ask_len);
+}
+
+static unsigned ask_capacity10(struct iskra_probe *p)
+{
+    if (!is_disk(p) || p->sdev->capacity_known || p->capacity_error.code != ISKRA_OK)
+        return 0;
+    return iskra_cdb_read_capacity10(p->sreq.cdb);
+}
+
+static unsigned ask_capacity16(struct iskra_probe *p)
+{
+    if (!p->capacity16_due)
+        return 0;
+    return iskra_cdb_read_capacity16(p->sreq.cdb, p->ask_len);
+}
+
+static int take_capacity(struct iskra_probe *p, const struct iskra_capacity *c)
+{
+    p->capacity_error = (struct iskra_error){0};
+    (void)iskra_capacity_settle(p->sdev, c,
+                                &p->capacity_error); /* the story is kept, or all is well */
+    return 0;
+}
+
+static int take_capacity16(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_capacity c;
+
+    if (iskra_capacity16_decode(bytes, len, &c) != 0) {
+        iskra_fail(&p->capacity_error, ISKRA_E_RESPONSE, EBADMSG,
+                   "READ CAPACITY(16): %" PRIu32 " bytes came, at least 12 are due", len);
+        return 0;
+    }
+    return take_capacity(p, &c);
+}
+
+static int take_capacity10(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    struct iskra_capacity c;
+
+    if (iskra_capacity10_decode(bytes, len, &c) != 0) {
+        iskra_fail(&p->capacity_error, ISKRA_E_RESPONSE, EBADMSG,
+                   "READ CAPACITY(10): %" PRIu32 " bytes came, %u are due", len,
+                   ISKRA_CAPACITY_10_LEN);
+        return 0;
+    }
+    p->capacity16_due = c.last_lba == UINT32_MAX;
+    return p->capacity16_due ? 0 : take_capacity(p, &c);
+}
+
+static int capacity_refused(struct iskra_probe *p, int status)
+{
+    (void)status; /* the story says it */
+    p->capacity_error = p->error;
+    return 0;
+}
+
+/* Old devices do not know the 16-byte command: then (10) decides. */
+static int capacity16_first_refused(struct iskra_probe *p, int status)
+{
+    struct iskra_sense s;
+
+    if (iskra_sense_decode(p->error.sense, p->error.sense_len, &s) == 0 &&
+        s.key == ISKRA_SENSE_ILLEGAL_REQUEST)
+        return 0;
+    return capacity_refused(p, status);
+}
+
+static const struct probe_row rows[ISKRA_PROBE_END] = {
+    [ISKRA_PROBE_INQUIRY] = {ask_inquiry, take_inquiry, inquiry_refused, INQUIRY_LEN_FIRST},
+    [ISKRA_PROBE_INQUIRY_LONG] = {ask_inquiry_long, take_inquiry_long, NULL, 0},
+    [ISKRA_PROBE_VPD_SUPPORTED] = {ask_vpd_supported, take_vpd_supported, NULL, VPD_LEN_FIRST},
+    [ISKRA_PROBE_VPD_SERIAL] = {ask_vpd_serial, take_vpd_serial, NULL, VPD_LEN_FIRST},
+    [ISKRA_PROBE_VPD_DEVICE_ID] = {ask_vpd_device_id, take_vpd_device_id, NULL, VPD_LEN_FIRST},
+    [ISKRA_PROBE_MODE_SENSE] = {ask_mode_sense, take_mode_sense, NULL, MODE_SENSE_LEN},
+    [ISKRA_PROBE_CAPACITY_16_FIRST] = {ask_capacity16_first, take_capacity16,
+                                       capacity16_first_refused, ISKRA_CAPACITY_16_LEN},
+    [ISKRA_PROBE_CAPACITY_10] = {ask_capacity10, take_capacity10, capacity_refused,
+                                 ISKRA_CAPACITY_10_LEN},
+    [ISKRA_PROBE_CAPACITY_16] = {ask_capacity16, take_capacity16, capacity_refused,
+                                 ISKRA_CAPACITY_16_LEN},
+    [ISKRA_PROBE_VPD_LIMITS] = {ask_vpd_limits, take_vpd_limits, NULL, VPD_LEN_FIRST},
+};
+
+/* ---- the walk ---- */
+
+bool iskra_probe_unit_attention(const struct iskra_error *err)
+{
+    struct iskra_sense s;
+
+    return err->code == ISKRA_E_SCSI && iskra_sense_decode(err->sense, err->sense_len, &s) == 0 &&
+           s.key == ISKRA_SENSE_UNIT_ATTENTION;
+}
+
+bool iskra_probe_answered(const struct iskra_error *err)
+{
+    return err->code == ISKRA_E_SCSI || err->code == ISKRA_E_RESPONSE;
+}
+
+static void probe_end(struct iskra_probe *p, int status)
+{
+    if (status == 0)
+        iskra_limits_settle(p->sdev, p->max_transfer_blocks, p->optimal_transfer_blocks);
+    p->done(p, status);
+}
+
+static void next_step(struct iskra_probe *p)
+{
+    p->step++;
+    p->tries = 0;
+    p->ask_len = 0;
+    run_step(p);
+}
+
+static void step_done(struct iskra_scsi_request *sreq)
+{
+    struct iskra_probe *p = iskra_container_of(sreq, struct iskra_probe, sreq);
+    const struct probe_row *row = &rows[p->step];
+    int status = sreq->status;
+
+    if (p->canceled) {
+        p->error = (struct iskra_error){0};
+        probe_end(p, iskra_fail(&p->error, ISKRA_E_CANCELED, ECANCELED, "scan cancelled"));
+        return;
+    }
+    bool again = ++p->tries < TRIES_MAX;
+    if (again && status != 0 && iskra_probe_unit_attention(&p->error)) {
+        run_step(p);
+        return;
+    }
+    if (status != 0 && !iskra_probe_answered(&p->error)) {
+        probe_end(p, status);
+        return;
+    }
+    if (status == 0 && p->step == ISKRA_PROBE_INQUIRY && sreq->progress == 0 && again) {
+        run_step(p); /* some devices wake up with an empty answer */
+        return;
+    }
+    int rc = 0;
+    if (status == 0)
+        rc = row->take(p, p->buf, (uint32_t)sreq->progress);
+    else if (row->refused != NULL)
+        rc = row->refused(p, status);
+    if (rc == -EAGAIN)
+        run_step(p);
+    else if (rc != 0)
+        probe_end(p, rc);
+    else
+        next_step(p);
+}
+
+/* Submits the step, or the first one after it that is for this device. 0, or why it cannot be
+ * submitted. */
+static int submit_step(struct iskra_probe *p)
+{
+    for (; p->step < ISKRA_PROBE_END; p->step++, p->ask_len = 0) {
+        if (p->ask_len == 0)
+            p->ask_len = rows[p->step].first_len;
+        p->error = (struct iskra_error){0};
+        iskra_scsi_request_init(&p->sreq, p->sdev, step_done, &p->error);
+        unsigned cdb_len = rows[p->step].ask(p);
+        if (cdb_len == 0)
+            continue;
+        memset(p->buf, 0, p->ask_len);
+        p->iov = (struct iovec){.iov_base = p->buf, .iov_len = p->ask_len};
+        return iskra_scsi_submit_internal(&p->sreq, cdb_len, &p->iov, 1, p->ask_len);
+    }
+    return -ENOENT;
+}
+
+static void run_step(struct iskra_probe *p)
+{
+    int rc = submit_step(p);
+
+    if (p->step == ISKRA_PROBE_END)
+        probe_end(p, 0);
+    else if (rc != 0)
+        probe_end(p, rc);
+}
+
+int iskra_probe_start(struct iskra_probe *p, struct iskra_sdev *sdev,
+                      void (*done)(struct iskra_probe *probe, int status))
+{
+    memset(p, 0, sizeof(*p));
+    p->sdev = sdev;
+    p->done = done;
+    return submit_step(p); /* INQUIRY is for every device */
+}
+
+void iskra_probe_cancel(struct iskra_probe *p)
+{
+    p->canceled = true;
+    (void)iskra_scsi_cancel(&p->sreq); /* -EALREADY: it ends when the target answers */
+}

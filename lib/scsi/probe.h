@@ -1,0 +1,66 @@
+/* The probe: what one LUN says of itself, a step after the other, written into its device
+ * (spec 3.6).
+ *
+ * INQUIRY (36 bytes, then what it offers), VPD 00h, 80h, 83h, MODE SENSE, READ CAPACITY, VPD B0h.
+ * Each step is a row of a table in probe.c: how to ask, how to take the answer. A page that is
+ * refused or makes no sense leaves its fields empty; only INQUIRY and a lost connection end the
+ * probe early. */
+#ifndef ISKRA_SCSI_PROBE_H
+#define ISKRA_SCSI_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <iskra/error.h>
+
+#include "scsi/request.h"
+
+struct iskra_probe;
+
+enum iskra_probe_step {
+    ISKRA_PROBE_INQUIRY,
+    ISKRA_PROBE_INQUIRY_LONG,
+    ISKRA_PROBE_VPD_SUPPORTED,
+    ISKRA_PROBE_VPD_SERIAL,
+    ISKRA_PROBE_VPD_DEVICE_ID,
+    ISKRA_PROBE_MODE_SENSE,
+    ISKRA_PROBE_CAPACITY_16_FIRST, /* SPC-3 and later */
+    ISKRA_PROBE_CAPACITY_10,
+    ISKRA_PROBE_CAPACITY_16, /* when (10) has no room for it */
+    ISKRA_PROBE_VPD_LIMITS,
+    ISKRA_PROBE_END
+};
+
+#define ISKRA_PROBE_BUF_LEN 4096u
+
+struct iskra_probe {
+    struct iskra_scsi_request sreq;
+    struct iovec iov;
+    struct iskra_sdev *sdev;
+    enum iskra_probe_step step;
+    uint16_t ask_len; /* of the step that is out */
+    uint8_t tries;    /* of this step so far */
+    bool canceled;
+    bool serial_offered, id_offered, limits_offered, capacity16_due;
+    uint8_t inquiry_len; /* what the LUN offers */
+    uint32_t max_transfer_blocks, optimal_transfer_blocks;
+    struct iskra_error error;          /* of the step that is out */
+    struct iskra_error capacity_error; /* why a disk's capacity is not known */
+    void (*done)(struct iskra_probe *probe, int status);
+    uint8_t buf[ISKRA_PROBE_BUF_LEN];
+};
+
+/* Starts. done() runs once, from the loop, with 0 (sdev filled as far as the LUN told), -ENXIO (no
+ * such LUN), or what went wrong (probe->error). Returns 0 if it will, else a negative errno with
+ * probe->error filled. */
+int iskra_probe_start(struct iskra_probe *probe, struct iskra_sdev *sdev,
+                      void (*done)(struct iskra_probe *probe, int status));
+void iskra_probe_cancel(struct iskra_probe *probe);
+
+/* Is this an answer worth asking again for: a unit attention? */
+bool iskra_probe_unit_attention(const struct iskra_error *err);
+
+/* Did the LUN answer at all (with whatever status), or was there nobody to answer? */
+bool iskra_probe_answered(const struct iskra_error *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* Submitting and cancelling SCSI requests. */
+#include "scsi/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "error.h"
+#include "scsi/device.h"
+#include "scsi/disk.h"
+
+/* Internal commands are worth a few tries, a caller's own is sent once. */
+#define INTERNAL_RETRIES_ALLOWED 3u
+
+void iskra_scsi_request_init(struct iskra_scsi_request *sreq, struct iskra_sdev *sdev,
+                             iskra_scsi_done_fn *done, struct iskra_error *error)
+{
+    memset(sreq, 0, sizeof(*sreq));
+    iskra_request_init(&sreq->rq, &sdev->queue);
+    sreq->sdev = sdev;
+    sreq->done = done;
+    sreq->error = error;
+}
+
+static int check_iov(const struct iovec *iov, uint32_t iov_cnt, uint64_t len,
+                     struct iskra_error *err)
+{
+    uint64_t room = 0;
+
+    if (len == 0)
+        return 0;
+    for (uint32_t i = 0; i < iov_cnt; i++) {
+        if (iov[i].iov_len >= len - room)
+            return 0;
+        room += iov[i].iov_len;
+    }
+    return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                      "room for %" PRIu64 " bytes, %" PRIu64 " are to come", room, len);
+}
+
+static int check_device(const struct iskra_sdev *sdev, struct iskra_error *err)
+{
+    if (sdev->queue.dead)
+        return iskra_fail(err, ISKRA_E_USAGE, ENODEV, "the LUN is being closed");
+    return 0;
+}
+
+static void submit(struct iskra_scsi_request *sreq, enum iskra_request_kind kind,
+                   const struct iovec *iov, uint32_t iov_cnt, uint64_t len)
+{
+    sreq->kind = (uint8_t)kind;
+    sreq->len = len;
+    sreq->cmnd.lun = sreq->sdev->lun;
+    sreq->cmnd.iov = iov;
+    sreq->cmnd.iov_cnt = iov_cnt;
+    iskra_execute_rq_nowait(&sreq->sdev->queue, &sreq->rq, false);
+}
+
+int iskra_scsi_submit_read(struct iskra_scsi_request *sreq, const struct iovec *iov,
+                           uint32_t iov_cnt, uint64_t offset, uint64_t len)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
+    if (rc == 0)
+        rc = iskra_disk_check_range(sreq->sdev, offset, len, sreq->error);
+    if (rc == 0)
+        rc = check_iov(iov, iov_cnt, len, sreq->error);
+    if (rc != 0)
+        return rc;
+    sreq->offset = offset;
+    sreq->allowed = sreq->sdev->retries_allowed;
+    submit(sreq, ISKRA_REQUEST_READ, iov, iov_cnt, len);
+    return 0;
+}
+
+static int submit_cdb(struct iskra_scsi_request *sreq, enum iskra_request_kind kind,
+                      const uint8_t *cdb, uint32_t cdb_len, const struct iovec *iov,
+                      uint32_t iov_cnt, uint32_t len)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
+    if (rc != 0)
+        return rc;
+    if (cdb_len == 0 || cdb_len > ISKRA_ECDB_LEN_MAX)
+        return iskra_fail(sreq->error, ISKRA_E_USAGE, EINVAL,
+                          "a CDB of %" PRIu32 " bytes; 1 to %d are possible", cdb_len,
+                          ISKRA_ECDB_LEN_MAX);
+    rc = check_iov(iov, iov_cnt, len, sreq->error);
+    if (rc != 0)
+        return rc;
+    sreq->cmnd.cdb = cdb;
+    sreq->cmnd.cdb_len = (uint16_t)cdb_len;
+    sreq->cmnd.dir = len > 0 ? ISKRA_DIR_READ : ISKRA_DIR_NONE;
+    sreq->cmnd.transfer_len = len;
+    submit(sreq, kind, iov, iov_cnt, len);
+    return 0;
+}
+
+int iskra_scsi_submit_raw(struct iskra_scsi_request *sreq, const uint8_t *cdb, uint32_t cdb_len,
+                          const struct iovec *iov, uint32_t iov_cnt, uint32_t len)
+{
+    return submit_cdb(sreq, ISKRA_REQUEST_RAW, cdb, cdb_len, iov, iov_cnt, len);
+}
+
+int iskra_scsi_submit_internal(struct iskra_scsi_request *sreq, uint32_t cdb_len,
+                               const struct iovec *iov, uint32_t iov_cnt, uint32_t len)
+{
+    sreq->rq.preempt = true;
+    sreq->allowed = INTERNAL_RETRIES_ALLOWED;
+    return submit_cdb(sreq, ISKRA_REQUEST_INTERNAL, sreq->cdb, cdb_len, iov, iov_cnt, len);
+}
+
+int iskra_scsi_cancel(struct iskra_scsi_request *sreq)
+{
+    /* Whoever has it looks at this before sending it once more. */
+    sreq->canceled = true;
+    return iskra_kill_request(&sreq->rq) ? 0 : -EALREADY;
+}

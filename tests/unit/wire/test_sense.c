@@ -204,6 +204,17 @@ static void a_sense_length_beyond_the_segment_is_refused(void **state)
     });
 }
 
+static void a_sense_length_does_not_count_its_own_two_bytes(void **state)
+{
+    const uint8_t segment[] = {0x00, 0x03, 0x70, 0x00, 0x05};
+    AT_EVERY_LENGTH(segment, sizeof(segment), {
+        const uint8_t *sense;
+        size_t len;
+        int want = copy_len == 0 || copy_len == sizeof(segment) ? 0 : -EBADMSG;
+        assert_int_equal(iskra_sense_segment(copy, copy_len, &sense, &len), want);
+    });
+}
+
 static void common_sense_codes_have_names(void **state)
 {
     assert_string_equal(iskra_asc_name(0x21, 0x00), "LOGICAL BLOCK ADDRESS OUT OF RANGE");
@@ -231,6 +242,7 @@ int main(void)
         cmocka_unit_test(information_of_more_than_32_bits_is_not_valid_in_fixed_format),
         cmocka_unit_test(a_response_segment_gives_its_sense),
         cmocka_unit_test(a_sense_length_beyond_the_segment_is_refused),
+        cmocka_unit_test(a_sense_length_does_not_count_its_own_two_bytes),
         cmocka_unit_test(common_sense_codes_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,17 @@ static bool reading(const struct iskra_stream *stream)
     return !stream->suspended && !stream->finished && !stream->unbound;
 }
 
+/* Receive stops here for a while. Whether more is waiting is looked up now, so that going on does
+ * not begin with a read in vain. */
+static void suspend(struct iskra_stream *stream)
+{
+    uint8_t byte;
+    stream->suspended = true;
+    if (stream->readable && !stream->hung_up &&
+        recv(stream->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN)
+        stream->readable = false;
+}
+
 /* Gives n bytes of the window (0: the window itself) back to the port and takes down what it says.
  */
 static void give_to_port(struct iskra_stream *stream, size_t n)
@@ -32,7 +43,7 @@ static void give_to_port(struct iskra_stream *stream, size_t n)
     if (stream->unbound)
         return;
     if (ret == -EAGAIN)
-        stream->suspended = true;
+        suspend(stream);
     else if (ret < 0)
         stream->finished = true;
 }
@@ -56,7 +67,7 @@ static size_t read_once(struct iskra_stream *stream, uint8_t *staging)
     int iov_cnt = port->ops->recv_window(port, staging, ISKRA_STAGING_LEN, iov, ISKRA_RECV_IOV_MAX);
     size_t room = iov_cnt > 0 ? iov_total(iov, iov_cnt) : 0;
     if (room == 0) {
-        stream->suspended = true;
+        suspend(stream);
         return 0;
     }
 

@@ -39,19 +39,6 @@ void iskra_conn_failure(struct iskra_conn *conn, enum iskra_conn_error error)
     iskra_class_conn_error(s->cls, conn, error);
 }
 
-void iskra_session_failure(struct iskra_session *s, enum iskra_conn_error error,
-                           const struct iskra_error *why)
-{
-    struct iskra_conn *conn = s->leadconn;
-    if (conn == NULL || conn->failed || conn->sock == NULL)
-        return;
-    if (why != NULL && conn->tcp.error.code == ISKRA_OK) {
-        conn->tcp.error = *why;
-        conn->tcp.error.conn_error = error;
-    }
-    iskra_conn_failure(conn, error);
-}
-
 static int start_refused(const struct iskra_conn *conn, struct iskra_error *err)
 {
     const struct iskra_session *s = conn->session;

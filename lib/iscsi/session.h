@@ -91,12 +91,6 @@ void iskra_session_set_state(struct iskra_session *s, enum iskra_session_state s
 int iskra_session_fail(struct iskra_session *s, enum iskra_code code, int sys_errno,
                        const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* From above: nothing milder is left for a command (1021), or the like. Raises a failure of the
- * lead connection, once; `why` is the story (NULL: a plain one). Nothing if it is not bound or has
- * failed already. */
-void iskra_session_failure(struct iskra_session *s, enum iskra_conn_error error,
-                           const struct iskra_error *why);
-
 /* queuecommand's refusals: the command stays the caller's. */
 enum iskra_queue_status {
     ISKRA_QUEUED = 0,

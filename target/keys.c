@@ -318,6 +318,8 @@ void target_keys_offer(struct target_keys *keys, struct iskra_text_out *out)
         const struct row *row = &rows[i];
         bool has_result = row->kind == KIND_AND || row->kind == KIND_OR || row->kind == KIND_MIN ||
                           row->kind == KIND_MAX;
+        if (i == KEY_TIME2RETAIN) /* at level 0 nothing is retained anyway: not worth a round */
+            continue;
         if (!has_result || keys->seen >> i & 1 ||
             combine(row->kind, row->initial, keys->own[i]) == row->initial)
             continue;

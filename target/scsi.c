@@ -157,7 +157,8 @@ static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
     task->data_len = task->sent_len = task->data_sn = 0;
     task->lun = lun_find(conn->target, req->lun, &task->lun_number);
     task->cdb = (struct iskra_cdb){.opcode = req->cdb[0]}; /* for one that is not known */
-    bool known = iskra_cdb_decode(req->cdb, sizeof(req->cdb), &task->cdb) == 0;
+    bool known = iskra_cdb_decode(req->cdb, sizeof(req->cdb), &task->cdb) == 0 ||
+                 req->cdb[0] == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters here */
     if (data_ok)
         judge(conn, task, known);
     else /* 7.8: the command ends with what its Reject was about */

@@ -111,6 +111,7 @@ void peer_send(struct peer *peer, uint8_t *bhs, const void *payload, uint32_t le
     append(pdu, &at, zeros, iskra_pad_len(len));
     if (peer->data_digest && len > 0)
         append_digest(pdu, &at, payload_at);
+    pdu[at - 1] ^= peer->spoil;
     peer_send_bytes(peer, pdu, at);
     free(pdu);
 }

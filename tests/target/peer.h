@@ -26,6 +26,7 @@ struct peer {
     size_t chunk; /* largest piece handed in at once; 0 = any */
     bool hold;    /* do not take what the target wants to send */
     bool header_digest, data_digest;
+    bool spoil; /* the last byte of each PDU, thus of its data digest, is sent wrong */
     uint32_t cmd_sn, itt;
     uint8_t isid[ISKRA_ISID_LEN];
     uint16_t tsih;

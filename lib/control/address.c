@@ -92,8 +92,9 @@ int iskra_target_address_parse(struct iskra_slice text, struct iskra_target_addr
 }
 
 /* RFC 7143 4.2.7: a type and what such names are made of. Names in the wild have underscores and
- * capitals as well; nothing that could be a path, a format or a control character is let through.
- */
+ * capitals as well. RFC 3722 would allow letters of any alphabet, but what is let through here is
+ * printed and typed again: nothing that could be a path, a format or a control character of any
+ * encoding. */
 bool iskra_iscsi_name_ok(struct iskra_slice name)
 {
     if (name.len <= 4 || name.len > ISKRA_NAME_TEXT_MAX)
@@ -103,9 +104,7 @@ bool iskra_iscsi_name_ok(struct iskra_slice name)
         return false;
     for (size_t i = 4; i < name.len; i++) {
         char c = name.p[i];
-        /* RFC 3722 allows letters of any alphabet, in UTF-8. */
-        if (!is_alnum(c) && c != '.' && c != '-' && c != ':' && c != '_' &&
-            ((unsigned char)c & 0x80) == 0)
+        if (!is_alnum(c) && c != '.' && c != '-' && c != ':' && c != '_')
             return false;
     }
     return true;

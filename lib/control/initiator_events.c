@@ -221,9 +221,9 @@ static void conn_error(struct iskra_initiator *ini, const struct iskra_uevent *e
     if (why && why->code != ISKRA_OK) {
         err = *why;
     } else {
-        err.conn_error = ev->u.conn_error.error;
         (void)iskra_fail(&err, ISKRA_E_CONNECTION, ECONNRESET, "connection to %s failed: %s",
                          ini->portal, iskra_conn_error_name(ev->u.conn_error.error));
+        err.conn_error = ev->u.conn_error.error;
     }
     iskra_initiator_end(ini, &err);
 }

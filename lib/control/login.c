@@ -99,10 +99,12 @@ int iskra_login_refused(uint8_t status_class, uint8_t status_detail, struct iskr
     } else if (status_class == 3) {
         sys_errno = EAGAIN; /* RFC 7143 11.13.5: the request was fine, and may be repeated */
     }
-    struct iskra_error refused = {.login_class = status_class, .login_detail = status_detail};
+    struct iskra_error refused = {0};
     int ret = iskra_fail(
         &refused, code, sys_errno, "login refused: %s (status class %u, detail %u)",
         iskra_login_status_name(status_class, status_detail), status_class, status_detail);
+    refused.login_class = status_class;
+    refused.login_detail = status_detail;
     if (err && err->code == ISKRA_OK)
         *err = refused;
     return ret;

@@ -54,7 +54,8 @@ int cli_output_finish(const struct cli *cli, int exit_code)
     return exit_code ? exit_code : CLI_OTHER;
 }
 
-static void error_line(const struct cli *cli, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void error_line(const struct cli *cli, const char *fmt,
+                                                             va_list ap)
 {
     char line[1024];
     int head_len = snprintf(line, sizeof(line), "iskra: %s%s",

@@ -233,15 +233,14 @@ static void window_fill(const struct iovec *iov, int cnt, const uint8_t *bytes, 
     }
 }
 
-int fake_feed(struct fake *f, const uint8_t *bytes, size_t len, struct chunks *chunks,
-              size_t *ret_used)
+int port_feed(struct iskra_port *port, uint8_t *staging, size_t staging_len, const uint8_t *bytes,
+              size_t len, struct chunks *chunks, size_t *ret_used)
 {
-    struct iskra_port *port = &f->conn.port;
     size_t at = 0;
     int rc = 0;
     while (at < len && rc == 0) {
         struct iovec iov[8];
-        int cnt = port->ops->recv_window(port, f->staging, sizeof(f->staging), iov, 8);
+        int cnt = port->ops->recv_window(port, staging, staging_len, iov, 8);
         if (cnt == 0)
             break;
         size_t n = chunks_next(chunks), window_len = 0;
@@ -257,6 +256,12 @@ int fake_feed(struct fake *f, const uint8_t *bytes, size_t len, struct chunks *c
     }
     *ret_used = at;
     return rc;
+}
+
+int fake_feed(struct fake *f, const uint8_t *bytes, size_t len, struct chunks *chunks,
+              size_t *ret_used)
+{
+    return port_feed(&f->conn.port, f->staging, sizeof(f->staging), bytes, len, chunks, ret_used);
 }
 
 void fake_feed_all(struct fake *f, const struct stream *s)

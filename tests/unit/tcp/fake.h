@@ -101,9 +101,11 @@ struct chunks {
 };
 size_t chunks_next(struct chunks *chunks);
 
-/* Hands the stream to the port as a transport does: window, bytes into it, recv. Stops at its end,
- * or when the port wants no more. Returns the last recv()'s result; *ret_used says how much was
- * taken. */
+/* Hands the stream to a port as a transport does: window, bytes into it, recv. Stops at its end, or
+ * when the port wants no more. Returns the last recv()'s result; *ret_used says how much was taken.
+ */
+int port_feed(struct iskra_port *port, uint8_t *staging, size_t staging_len, const uint8_t *bytes,
+              size_t len, struct chunks *chunks, size_t *ret_used);
 int fake_feed(struct fake *f, const uint8_t *bytes, size_t len, struct chunks *chunks,
               size_t *ret_used);
 

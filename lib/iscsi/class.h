@@ -25,7 +25,8 @@ struct iskra_class_host_ops {
     void (*block)(void *host);   /* devices BLOCK, queues stopped */
     void (*unblock)(void *host); /* devices RUNNING, queues run */
     void (*transport_offline)(
-        void *host); /* replacement timer ran out, or TERM: what waits must die */
+        void *host);                  /* replacement timer ran out, or TERM: what waits must die */
+    void (*session_gone)(void *host); /* the session is about to be freed; may be NULL */
 };
 
 /* An event on its way up. RECV_PDU holds the connection's receive until it has been delivered, so

@@ -77,6 +77,8 @@ static int destroy_session(struct request *rq)
         (void)destroy_conn(rq); /* cannot fail */
     }
     iskra_class_terminate(cls);
+    if (cls->host_ops != NULL && cls->host_ops->session_gone != NULL)
+        cls->host_ops->session_gone(cls->host);
     iskra_session_done(s);
     cls->round->pf->free(cls->round->pf->arg, s);
     cls->session = NULL;

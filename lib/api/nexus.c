@@ -85,6 +85,7 @@ static void nexus_closed(void *owner)
     if (nexus->state == ISKRA_NEXUS_OPENING && nexus->entry != NULL) {
         /* A discovery that ended well. */
         nexus->state = ISKRA_NEXUS_DOWN;
+        nexus->ended = true;
         tell_waiters(nexus, 0);
         return;
     }
@@ -303,8 +304,11 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
     }
     nexus->closed = closed;
     nexus->closed_arg = arg;
-    nexus->state = ISKRA_NEXUS_CLOSING;
-    iskra_initiator_close(nexus->ini);
+    nexus->state = nexus->ended ? ISKRA_NEXUS_CLOSED : ISKRA_NEXUS_CLOSING;
+    if (nexus->ended)
+        iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
+    else
+        iskra_initiator_close(nexus->ini);
 }
 
 static void abandon(struct iskra_nexus *nexus)

@@ -47,6 +47,7 @@ struct iskra_nexus {
     int (*entry)(void *arg, const struct iskra_portal_entry *e);
     void *entry_arg;
     int entry_rc;
+    bool ended; /* the initiator has closed by itself: nothing to wait for */
 };
 
 /* The nexus of this URL: one that is there, or a new one that starts to open. The waiter's fn runs

@@ -175,8 +175,14 @@ static void host_transport_offline(void *arg)
     }
 }
 
+static void host_session_gone(void *arg)
+{
+    iskra_shost_set_session(arg, NULL);
+}
+
 const struct iskra_class_host_ops iskra_shost_class_ops = {
     .block = host_block,
     .unblock = host_unblock,
     .transport_offline = host_transport_offline,
+    .session_gone = host_session_gone,
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "target/portal.h"
@@ -118,6 +119,18 @@ static int option_take(const struct cli *cli, const struct cli_given *given,
     }
 }
 
+/* RFC 7143 4.2.7; upper case is what initiators would turn into lower case before they compare. */
+static bool name_legal(const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz0123456789-.:_";
+    static const char *const types[] = {"iqn.", "eui.", "naa."};
+    bool typed = false;
+    for (unsigned i = 0; i < 3; i++)
+        typed |= strncmp(name, types[i], 4) == 0 && name[4] != '\0';
+    size_t len = strlen(name);
+    return typed && len <= ISKRA_TARGET_NAME_MAX && strspn(name, plain) == len;
+}
+
 /* Strings stay argv's; the two arrays are freed by the caller, also after a refusal. */
 static int args_take(const struct cli *cli, struct target_args *args)
 {
@@ -137,6 +150,9 @@ static int args_take(const struct cli *cli, struct target_args *args)
     }
     args->options.backends = args->backends;
     args->options.portals = args->portals;
+    if (!name_legal(args->options.name))
+        return cli_usage(cli, "--name %s: not an iSCSI name such as iqn.2026-11.org.example:disk",
+                         args->options.name);
     if (args->listen_cnt == 0)
         return cli_usage(cli, "--listen ADDR:PORT is missing");
     if (args->options.backend_cnt == 0)

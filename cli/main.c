@@ -1,6 +1,7 @@
 /* The program: finds the subcommand, gives it its options, leaves with its exit code. */
 #include "cli.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,8 @@ static void help_print(void)
 
 static void command_help_print(const struct cli_command *command)
 {
-    cli_print("Usage: iskra %s [OPTION]... %s\n%s.\n", command->name, command->args,
-              command->summary);
+    cli_print("Usage: iskra %s [OPTION]... %s\n%c%s.\n", command->name, command->args,
+              toupper((unsigned char)command->summary[0]), command->summary + 1);
     if (command->details)
         cli_print("\n%s", command->details);
     cli_print("\nOptions:\n");

@@ -128,6 +128,6 @@ void cli_options_print(const struct cli_option *options)
         else
             snprintf(left, sizeof(left), "    --%s%s%s", options->name, options->arg ? " " : "",
                      arg);
-        cli_print("  %-26s %s\n", left, options->help);
+        cli_print("  %-31s %s\n", left, options->help);
     }
 }

@@ -173,13 +173,13 @@ void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns)
         return;
     case ISKRA_INITIATOR_IN_LOGIN:
         (void)iskra_fail(&err, ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT,
-                         "login at %s: no answer within %u s", ini->portal,
-                         (unsigned)(ini->cfg.login_timeout_ns / NS_PER_S));
+                         "login at %s: no answer within %g s", ini->portal,
+                         (double)ini->cfg.login_timeout_ns / NS_PER_S);
         break;
     case ISKRA_INITIATOR_LOGGED_IN:
         (void)iskra_fail(&err, ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT,
-                         "discovery at %s: no answer within %u s", ini->portal,
-                         (unsigned)(ini->cfg.login_timeout_ns / NS_PER_S));
+                         "discovery at %s: no answer within %g s", ini->portal,
+                         (double)ini->cfg.login_timeout_ns / NS_PER_S);
         break;
     default:
         break; /* no answer to the logout: the end comes without it */

@@ -42,7 +42,7 @@ def judge(row, portals):
         complaints.append("stderr does not match %s" % pattern)
     if int(want_code) and "--debug" not in command and err.count("\n") != 1:
         complaints.append("%d lines on stderr, expected 1" % err.count("\n"))
-    if int(want_code) and done.stdout:
+    if int(want_code) and done.stdout and not command.startswith("trace"):  # which shows how far it came
         complaints.append("%d bytes on stdout beside the error" % len(done.stdout))
     if complaints:
         complaints.append("iskra " + command)

@@ -127,11 +127,12 @@ static void fail_session(void *arg, const struct iskra_error *why)
             conn, iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s", why->text));
 }
 
+/* 29/xx (power on, reset) comes with nearly every login; the others are news. */
 static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
 {
     struct iskra_nexus *nexus = arg;
-    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: unit attention %02x/%02x", nexus->url.target,
-                  asc, ascq);
+    iskra_api_log(nexus->ctx, asc == 0x29 ? ISKRA_LOG_INFO : ISKRA_LOG_WARNING,
+                  "%s: unit attention %02x/%02x", nexus->url.target, asc, ascq);
 }
 
 static const struct iskra_shost_ops host_ops = {.fail_session = fail_session,

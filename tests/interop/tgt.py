@@ -53,6 +53,9 @@ class Tgt:
         else:
             raise RuntimeError("tgtd does not come up")
         self.admin("--op", "new", "--mode", "target", "--tid", "1", "-T", self.iqn)
+        for key in ("HeaderDigest", "DataDigest"):
+            # What it agrees to when both are offered, or only this one.
+            self.admin("--op", "update", "--mode", "target", "--tid", "1", "--name", key, "--value", "CRC32C,None")
         self.admin("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "-b", self.file,
                    "--blocksize", str(self.block_size))
         self.admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")

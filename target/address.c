@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
@@ -32,7 +33,9 @@ static int split(const char *text, char *host, const char **ret_port)
             port = colon + 1;
     }
     size_t len = (size_t)(end - begin);
-    if (len >= HOST_MAX || *port == '\0' || strspn(port, "0123456789") != strlen(port))
+    size_t digit_cnt = strspn(port, "0123456789");
+    if (len >= HOST_MAX || digit_cnt < 1 || digit_cnt > 5 || port[digit_cnt] != '\0' ||
+        strtoul(port, NULL, 10) > 65535) /* the C library would take it modulo 65536 */
         return -EINVAL;
     memcpy(host, begin, len);
     host[len] = '\0';

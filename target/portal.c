@@ -147,6 +147,7 @@ static void conn_open(struct iskra_target_portal *portal, int fd)
     char local[ADDRESS_TEXT_MAX];
     const int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* slower without, no worse */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* for peers that vanish */
     struct socket *s = calloc(1, sizeof(*s));
     if (s && target_address_local(fd, local) == 0)
         s->conn = iskra_target_conn_new(portal->target, local, portal->now_ns);

@@ -5,10 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wire/capacity.h"
-#include "wire/inquiry.h"
-#include "wire/luns.h"
-#include "wire/mode.h"
 #include "wire/sense.h"
 #include "wire/vpd.h"
 
@@ -16,7 +12,6 @@
 #define NULL_LEN (UINT64_C(3) << 40) /* beyond 2^32 blocks of 512 */
 #define LUN_FILE (UINT64_C(1) << 48)
 #define LUN_NULL (UINT64_C(2) << 48)
-#define LUN_NONE (UINT64_C(3) << 48)
 #define CDB_LEN  ISKRA_CDB_BHS_LEN
 #define ILLEGAL  ISKRA_SENSE_ILLEGAL_REQUEST
 

@@ -47,7 +47,7 @@ static void command_help_print(const struct cli_command *command)
 
 static int help_run(const struct cli *cli, int argc, char **argv)
 {
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "help") == 0) {
         help_print();
         return CLI_OK;
     }

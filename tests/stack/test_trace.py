@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""`iskra trace` against the embedded target, compared with committed files (times left out). TAP.
+
+    test_trace.py PROGRAM GOLDEN_DIR [--update]
+"""
+
+import difflib
+import os
+import re
+import subprocess
+import sys
+
+ISKRA, GOLDEN = sys.argv[1:3]
+UPDATE = "--update" in sys.argv
+NAME = "iqn.2026-11.io.iskra:golden"
+CASES = [
+    # file, what the target is told, what is traced
+    ("login_with_bind_conn", [], ["login"]),
+    ("read_with_status_in_the_last_data_in", [], ["read", "--length", "4096"]),
+    ("read_with_a_separate_scsi_response", ["--separate-status"], ["read", "--length", "4096"]),
+]
+# What the notes and the specification's sequence diagrams demand, in this order, whatever else is between.
+ORDER = {
+    "login_with_bind_conn": [
+        "create_session", "create_conn", "bind_conn", "conn_bind", "set_callbacks", "hdr_recv_prep", "set_param",
+        "login_request", "send_pdu", "xmitworker", "xmit_task", "pdu_xmit", "data_ready", "read_sock", "recv",
+        "recv_buf", "hdr_recv_done", "hdr_dissect", "data_recv_prep", "data_recv_done", "complete_pdu", "recv_pdu",
+        "login_response", "set_param", "start_conn"],
+    "read_with_status_in_the_last_data_in": [
+        "execute_rq_nowait", "run_queue", "run_queue_uncond", "request_fn", "start_request", "add_timer",
+        "dispatch_cmd", "queuecommand", "xmitworker", "prep_scsi_cmd_pdu", "xmit_task", "pdu_xmit", "data_ready",
+        "read_sock", "recv", "recv_buf", "segment_recv", "segment_done", "hdr_recv_done", "hdr_dissect",
+        "itt_to_ctask", "seek_sg", "process_data_in", "complete_pdu", "complete_task", "scsi_done",
+        "complete_request", "hdr_recv_prep", "softirq_done", "decide_disposition", "finish_command",
+        "io_completion", "done"],
+    "read_with_a_separate_scsi_response": [
+        "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "xmitworker",
+        "prep_scsi_cmd_pdu", "data_ready", "recv", "hdr_dissect", "seek_sg", "process_data_in", "hdr_recv_prep",
+        "hdr_recv_done", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",
+        "decide_disposition", "done"],
+}
+
+
+def trace(target_args, trace_args):
+    """What `iskra trace` prints, and what it complains of."""
+    env = dict(os.environ, ISKRA_INITIATOR_NAME="iqn.2026-11.io.iskra:trace")
+    target = subprocess.Popen([ISKRA, "target", "--listen", "127.0.0.1:0", "--name", NAME, "--ram", "1M"] + target_args,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        address = target.stdout.readline().decode().split()[-1]
+        url = "iscsi://%s/%s/0" % (address, NAME)
+        done = subprocess.run([ISKRA, "trace", url] + trace_args + ["--notes", "--no-times"], env=env, timeout=30,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return done.stdout.decode(), done.stderr.decode()
+    finally:
+        target.terminate()
+        target.wait(10)
+
+
+def first_missing(text, wanted):
+    """The first step that does not come after the one before it, or None."""
+    words = [re.split(r"\s+", line.strip() + "  ")[1] for line in text.splitlines()]
+    at = 0
+    for step in wanted:
+        while at < len(words) and words[at] != step:
+            at += 1
+        if at == len(words):
+            return step
+        at += 1
+    return None
+
+
+def main():
+    print("1..%d" % (2 * len(CASES)))
+    failed = count = 0
+    for name, target_args, trace_args in CASES:
+        got, complaint = trace(target_args, trace_args)
+        path = os.path.join(GOLDEN, name + ".txt")
+        if UPDATE:
+            with open(path, "w") as f:
+                f.write(got)
+        with open(path) as f:
+            want = f.read()
+        missing = first_missing(got, ORDER[name])
+        for ok, what, detail in (
+                (got == want, "trace_of_%s_is_the_golden_file" % name,
+                 complaint + "\n".join(difflib.unified_diff(want.splitlines(), got.splitlines(), "golden", "got", "", "", 1))),
+                (missing is None, "steps_of_%s_come_in_the_order_of_the_notes" % name, "out of order: %s" % missing)):
+            count += 1
+            failed += not ok
+            print("%s %d - %s" % ("ok" if ok else "not ok", count, what))
+            for line in "" if ok else detail.splitlines():
+                print("# " + line)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

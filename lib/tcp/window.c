@@ -134,8 +134,6 @@ static void in_task_hold(struct iskra_tcp_conn *conn)
 static int recv_bytes(struct iskra_tcp_conn *conn, size_t direct_len, const uint8_t *staged,
                       size_t staged_len)
 {
-    if (conn->in.failed)
-        return iskra_tcp_recv_errno(conn);
     enum iskra_recv_status status = recv_direct(conn, direct_len);
     size_t at = 0;
     if (status != ISKRA_RECV_CONN_ERR)
@@ -153,6 +151,8 @@ int iskra_tcp_recv(struct iskra_tcp_conn *conn, size_t n)
 {
     ISKRA_STEP(conn->trace, RECV, n);
     struct iskra_tcp_in *in = &conn->in;
+    if (in->failed) /* no window is out */
+        return iskra_tcp_recv_errno(conn);
     assert(in->window_out && n <= in->direct_len + in->staging_len);
     struct iskra_tcp_task *lent = in->window_task;
     size_t direct_len = n < in->direct_len ? n : in->direct_len;

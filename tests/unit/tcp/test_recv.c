@@ -305,6 +305,7 @@ static void after_a_failure_receive_gives_the_same_errno_for_ever(void **state)
     assert_int_equal(iskra_tcp_recv_resume(&f->conn), -EPROTO);
     struct iovec iov[2];
     assert_int_equal(iskra_tcp_recv_window(&f->conn, f->staging, 100, iov, 2), 0);
+    assert_int_equal(iskra_tcp_recv(&f->conn, 0), -EPROTO);
     assert_int_equal(f->failure_cnt, 1);
     stream_done(&s);
 }

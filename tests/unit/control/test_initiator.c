@@ -96,6 +96,77 @@ static void a_refused_connection_is_told_after_all_addresses(void **state)
     down_with(f, ISKRA_E_CONNECT, "127.0.0.1:3260: Connection refused");
 }
 
+static void a_refused_address_leads_to_the_next(void **state)
+{
+    struct fake *f = fake_new("three.example", false);
+    f->finish_error[0] = -ECONNREFUSED;
+    f->finish_error[1] = -EHOSTUNREACH;
+    fake_open(f);
+    fake_connected(f);
+    fake_connected(f);
+    assert_int_equal(f->down_cnt, 0);
+    fake_connected(f);
+    assert_string_equal(f->connected_to[0], "192.0.2.1:3260");
+    assert_string_equal(f->connected_to[1], "[2001:db8::2]:3260");
+    assert_string_equal(f->connected_to[2], "192.0.2.3:3260");
+    assert_string_equal(iskra_initiator_portal(f->ini), "192.0.2.3:3260");
+    assert_int_equal(f->open_fds, 1);
+    fake_login_response(f, "");
+    fake_login_response(f, "");
+    assert_int_equal(f->up_cnt, 1);
+    fake_free(f);
+}
+
+static void all_addresses_refused_is_one_error(void **state)
+{
+    struct fake *f = fake_new("three.example", false);
+    f->finish_error[0] = f->finish_error[1] = f->finish_error[2] = -ECONNREFUSED;
+    fake_open(f);
+    fake_connected(f);
+    fake_connected(f);
+    fake_connected(f);
+    assert_int_equal(f->connect_cnt, 3);
+    down_with(f, ISKRA_E_CONNECT, "3 addresses tried: 192.0.2.3:3260: Connection refused");
+}
+
+static void a_silent_address_leaves_time_for_the_others(void **state)
+{
+    struct fake *f = fake_new("three.example", false);
+    fake_open(f);
+    fake_later(f, 5 * MS_PER_S);
+    assert_int_equal(f->connect_cnt, 2);
+    assert_int_equal(f->open_fds, 1);
+    fake_later(f, 5 * MS_PER_S);
+    assert_int_equal(f->connect_cnt, 3);
+    fake_later(f, 5 * MS_PER_S);
+    down_with(f, ISKRA_E_TIMEOUT_LOGIN, "3 addresses tried");
+}
+
+static void an_unknown_name_is_told(void **state)
+{
+    struct fake *f = fake_new("unknown.example", false);
+    fake_open(f);
+    down_with(f, ISKRA_E_CONNECT, "unknown.example");
+}
+
+static void a_silent_name_server_is_a_timeout(void **state)
+{
+    struct fake *f = fake_new("silent.example", false);
+    fake_open(f);
+    fake_later(f, 15 * MS_PER_S);
+    down_with(f, ISKRA_E_TIMEOUT_LOGIN, "look-up");
+}
+
+static void close_during_a_look_up_ends_at_once(void **state)
+{
+    struct fake *f = fake_new("silent.example", false);
+    fake_open(f);
+    iskra_initiator_close(f->ini);
+    fake_run(f);
+    assert_int_equal(f->closed_cnt, 1);
+    fake_free(f);
+}
+
 static void a_connection_that_cannot_even_start_is_told(void **state)
 {
     struct fake *f = fake_new("127.0.0.1", false);
@@ -632,6 +703,12 @@ int main(void)
         cmocka_unit_test(the_isid_is_of_the_random_kind),
         cmocka_unit_test(a_given_isid_is_used),
         cmocka_unit_test(a_refused_connection_is_told_after_all_addresses),
+        cmocka_unit_test(a_refused_address_leads_to_the_next),
+        cmocka_unit_test(all_addresses_refused_is_one_error),
+        cmocka_unit_test(a_silent_address_leaves_time_for_the_others),
+        cmocka_unit_test(an_unknown_name_is_told),
+        cmocka_unit_test(a_silent_name_server_is_a_timeout),
+        cmocka_unit_test(close_during_a_look_up_ends_at_once),
         cmocka_unit_test(a_connection_that_cannot_even_start_is_told),
         cmocka_unit_test(silence_while_connecting_is_a_timeout),
         cmocka_unit_test(silence_in_the_login_is_a_timeout),

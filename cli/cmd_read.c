@@ -78,10 +78,10 @@ static int range_check(const struct cli *cli, const struct iskra_lun *lun, struc
 /* How much can be written without waiting once poll() says that there is room. For a pipe that is
  * PIPE_BUF, or all it holds when it is empty; its descriptor may be shared with other programs,
  * which is why it is not made non-blocking. */
-static size_t room_now(bool is_file, size_t len)
+static size_t room_now(bool may_wait, size_t len)
 {
     int filled = 0;
-    if (is_file)
+    if (!may_wait)
         return len;
     size_t room = 4096;
     int pipe_len = fcntl(STDOUT_FILENO, F_GETPIPE_SZ);
@@ -93,8 +93,8 @@ static size_t room_now(bool is_file, size_t len)
 struct pump {
     const struct cli *cli;
     struct cli_reader reader;
-    size_t written_len; /* of the chunk at the head */
-    bool stdout_is_file;
+    size_t written_len;   /* of the chunk at the head */
+    bool stdout_may_wait; /* a pipe, a socket, a terminal */
     int interrupt_fd;
     int signo;
     struct cli_progress progress;
@@ -106,7 +106,7 @@ static int chunk_write(struct pump *pump, const unsigned char *data, size_t len)
 {
     size_t left = len - pump->written_len;
     ssize_t n =
-        write(STDOUT_FILENO, data + pump->written_len, room_now(pump->stdout_is_file, left));
+        write(STDOUT_FILENO, data + pump->written_len, room_now(pump->stdout_may_wait, left));
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     pump->written_len += (size_t)n;
@@ -188,7 +188,8 @@ static int lun_copy(struct cli *cli, struct iskra_lun *lun, const struct read_ar
     struct stat st;
     pump = (struct pump){
         .cli = cli,
-        .stdout_is_file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode),
+        .stdout_may_wait = fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
+                           S_ISSOCK(st.st_mode) || isatty(STDOUT_FILENO) == 1,
         .interrupt_fd = cli_interrupt_open(),
     };
     if (cli_reader_init(&pump.reader, lun, args->offset, args->len)) {

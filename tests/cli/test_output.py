@@ -238,6 +238,26 @@ def ctrl_c_ends_read_by_that_signal(w):
 
 
 @test
+def progress_is_shown_on_a_terminal_and_taken_away(w):
+    master, slave = pty.openpty()
+    with open("/dev/null", "wb") as nowhere:
+        reader = subprocess.Popen([ISKRA, "read", w.url + "/1"], stdout=nowhere, stderr=slave)
+    shown = b""
+    while b"s left" not in shown:
+        shown += os.read(master, 4096)
+    reader.send_signal(signal.SIGTERM)
+    equal(reader.wait(timeout=10), -signal.SIGTERM)
+    os.close(slave)
+    try:
+        shown += os.read(master, 65536)
+    except OSError:
+        pass  # the other end is gone and all was read
+    os.close(master)
+    assert re.search(rb"\r\[[#.]{40}\] +\d+%  [0-9.]+ [KMGT]iB  [0-9.]+ [KMGT]iB/s  \d+ s left\x1b\[K", shown), shown
+    assert shown.endswith(b"\r\x1b[K"), shown
+
+
+@test
 def no_progress_is_shown_to_a_file(w):
     equal(run("read", w.url + "/1", "--length", "64M", stdout=subprocess.DEVNULL).stderr, b"")
 

@@ -1,0 +1,53 @@
+# A thin front: each target installs what it lacks (tools/deps.sh), sets up its build directory and goes on. Meson does the work.
+#
+#   make demo        build, and show iskra at work against a target of its own
+#   make test        all tests under ASan and UBSan, in build-test/
+#   make build       the program alone: build/iskra
+#   make check-all   test, and the long ones: fuzzers and such
+#   make bench       figures
+#   make install     after make build; DESTDIR= and PREFIX= are honoured
+#   make fuzz        the fuzzers, SECONDS= each (default 60)
+#   make clean       away with all build directories
+
+PREFIX ?= /usr/local
+SECONDS ?= 60
+.DEFAULT_GOAL := build
+.PHONY: demo test check-all build bench install fuzz clean build-test bench-deps
+
+demo: build
+	build/iskra demo
+
+build:
+	@tools/deps.sh build
+	@test -f build/build.ninja || meson setup build -Dtests=disabled --prefix=$(PREFIX)
+	@meson compile -C build
+	@ln -sf cli/iskra build/iskra
+
+build-test:
+	@tools/deps.sh build test
+	@test -f build-test/build.ninja || meson setup build-test \
+		-Dtests=enabled -Dbuildtype=debug -Db_sanitize=address,undefined -Db_lundef=false
+	@meson compile -C build-test
+
+test: build-test
+	@tools/run_tests.py build-test --no-suite long
+
+check-all: build-test
+	@tools/deps.sh build test fuzz
+	@tools/run_tests.py build-test --timeout-multiplier 2
+
+fuzz:
+	@tools/deps.sh build fuzz
+	@fuzz/run.sh $(SECONDS)
+
+bench-deps:
+	@tools/deps.sh build bench
+
+bench: bench-deps build
+	bench/run.sh
+
+install: build
+	meson install -C build --no-rebuild
+
+clean:
+	rm -rf build build-*

@@ -219,6 +219,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     int rc = iskra_class_init(&nexus->cls, &ctx->round, iskra_epoll_transport(ctx->epoll));
     if (rc)
         rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");
+    nexus->cls.sid = ++ctx->next_sid;
     if (rc == 0 && !discovery)
         iskra_class_set_host(&nexus->cls, &iskra_shost_class_ops, &nexus->host);
     if (rc)
@@ -278,7 +279,7 @@ int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
                          int (*entry)(void *arg, const struct iskra_portal_entry *e), void *arg,
                          struct iskra_nexus **ret_nexus, struct iskra_error *err)
 {
-    struct iskra_nexus *nexus;
+    struct iskra_nexus *nexus = NULL;
     int rc = nexus_new(ctx, url, true, &nexus, err);
     if (rc)
         return rc;

@@ -1,6 +1,7 @@
 /* The segment: chunk after chunk, then pad, then digest. It knows nothing of PDUs.
  *
- * notes F13-F17: this is what consumes the bytes of a receive: data, size, copied, done. */
+ * notes F13, F14, F15, F16, F17: this is what consumes the bytes of a receive: data, size, copied,
+ * done. */
 #include "tcp/segment.h"
 
 #include <errno.h>

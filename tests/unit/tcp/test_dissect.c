@@ -248,6 +248,24 @@ static void data_in_with_status_leaves_the_window_to_complete_pdu(void **state)
     stream_done(&s);
 }
 
+/* The layer above lends as much memory as the command asks for; if it ever does not, nothing is
+ * overrun. */
+static void memory_shorter_than_the_command_is_not_overrun(void **state)
+{
+    struct fake *f = *state;
+    target_prepare(f);
+    f->tasks[0].tcp.sg.iov_cnt = 1;
+    f->tasks[0].iov[0].iov_len = 99;
+    struct stream s = {0};
+    struct pdu_case c = {.opcode = 0x25, .itt = ITT_READ, .data_len = 100};
+    stream_of(&s, &c);
+    struct chunks whole = {.fixed = SIZE_MAX};
+    size_t used;
+    int rc = fake_feed(f, s.bytes, s.len, &whole, &used);
+    check_refused(f, ISKRA_CONN_DATA_OFFSET, rc);
+    stream_done(&s);
+}
+
 static void the_error_text_tells_both_numbers(void **state)
 {
     struct fake *f = *state;
@@ -287,6 +305,7 @@ int main(void)
         cmocka_unit_test(an_opcode_no_target_sends_is_refused),
         FAKE_TEST(data_in_without_status_updates_the_window_at_once),
         FAKE_TEST(data_in_with_status_leaves_the_window_to_complete_pdu),
+        FAKE_TEST(memory_shorter_than_the_command_is_not_overrun),
         FAKE_TEST(the_error_text_tells_both_numbers),
         FAKE_TEST(an_error_of_complete_pdu_fails_the_connection_once),
     };

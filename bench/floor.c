@@ -36,11 +36,14 @@ static void side_init(struct side *s, const struct bench *b, int fd, bool reques
     bench_no_delay(fd);
 }
 
+/* The requester hangs up when its time is over; what the answerer still had to say is then of no
+ * interest. */
 static void send_messages(struct side *s, size_t cnt)
 {
     while (cnt > 0) {
         size_t n = cnt < s->out_cnt ? cnt : s->out_cnt;
-        bench_send(s->fd, s->out_buf, n * s->out_len);
+        if (!bench_send(s->fd, s->out_buf, n * s->out_len))
+            return;
         cnt -= n;
     }
 }

@@ -142,14 +142,17 @@ void bench_report(struct bench *b)
            seconds * 1e6 * b->qd / n);
 }
 
-void bench_send(int fd, const void *buf, size_t len)
+bool bench_send(int fd, const void *buf, size_t len)
 {
     for (size_t sent = 0; sent < len;) {
         ssize_t n = send(fd, (const char *)buf + sent, len - sent, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+            return false;
         if (n < 0)
             bench_die("send");
         sent += (size_t)n;
     }
+    return true;
 }
 
 size_t bench_recv(const struct bench *b, int fd, void *buf, size_t len)

@@ -34,8 +34,9 @@ bool bench_over(struct bench *b); /* cheap: looks at the clock now and then */
 void bench_report(struct bench *b);
 void bench_die(const char *what);
 
-/* send and recv of everything / of something; die on failure. recv spins if asked. */
-void bench_send(int fd, const void *buf, size_t len);
+/* send of everything: false if the peer has hung up; recv of something, spinning if asked. Die on
+ * any other failure. */
+bool bench_send(int fd, const void *buf, size_t len);
 size_t bench_recv(const struct bench *b, int fd, void *buf, size_t len);
 void bench_no_delay(int fd);
 

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     struct bench b = {.name = "floor"};
     struct side requester, answerer;
     pthread_t thread;
-    int fd, peer_fd;
+    int fd = -1, peer_fd = -1;
     bench_options(&b, argc, argv);
     connect_pair(&fd, &peer_fd);
     side_init(&requester, &b, fd, true);

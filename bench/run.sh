@@ -2,9 +2,9 @@
 # The benchmark table: floor, canned client and iskra in the same loop, alternating, against the embedded target; medians and the
 # ratio to the floor and to the canned client in the same run. Reports; judges nothing.
 #
-#   bench/run.sh BUILD_DIR [ROUNDS] [SECONDS]
+#   bench/run.sh [BUILD_DIR [ROUNDS [SECONDS]]]
 set -eu
-build=$1
+build=${1:-build}
 rounds=${2:-5}
 seconds=${3:-0.5}
 name=iqn.2026-11.io.iskra:bench

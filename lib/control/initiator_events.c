@@ -168,6 +168,7 @@ void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns)
 {
     struct iskra_initiator *ini = iskra_container_of(timer, struct iskra_initiator, timer);
     struct iskra_error err = {0};
+    bool endless = now_ns >= ini->deadline_ns;
     switch (ini->state) {
     case ISKRA_INITIATOR_XPT_WAIT:
         iskra_initiator_connect_timeout(ini);
@@ -179,8 +180,10 @@ void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns)
         break;
     case ISKRA_INITIATOR_LOGGED_IN:
         (void)iskra_fail(&err, ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT,
-                         "discovery at %s: no answer within %g s", ini->portal,
-                         (double)ini->cfg.login_timeout_ns / NS_PER_S);
+                         "discovery at %s: no %s within %g s", ini->portal,
+                         endless ? "end" : "answer",
+                         (double)ini->cfg.login_timeout_ns / NS_PER_S *
+                             (endless ? ISKRA_DISCOVERY_TIMEOUTS : 1));
         break;
     default:
         break; /* no answer to the logout: the end comes without it */

@@ -6,6 +6,10 @@
 
 #include "control/initiator.h"
 
+/* All answers of a discovery together have that many login timeouts: a target that says next to
+ * nothing each time would go on for ever. */
+#define ISKRA_DISCOVERY_TIMEOUTS 20u
+
 /* What is done from the work list, when no event of the class is on the stack. Larger ones overrule
  * smaller ones. */
 enum iskra_initiator_todo {
@@ -40,7 +44,7 @@ struct iskra_initiator {
     struct iskra_resolve *resolve;
     struct iskra_address addrs[ISKRA_ADDRESS_CNT_MAX];
     unsigned addr_cnt, addr_index;
-    uint64_t deadline_ns; /* of connecting and login together */
+    uint64_t deadline_ns; /* of connecting and login together, then of discovery */
     bool watching;
     struct iskra_watch watch;         /* the connection in progress */
     int fd;                           /* -1: none */

@@ -12,8 +12,7 @@ static int entry(void *arg, const struct iskra_target_entry *target)
     return ini->ops->target ? ini->ops->target(ini->owner, target) : 0;
 }
 
-/* Each answer has the login timeout. A target that says next to nothing each time is bounded by
- * discovery.c. */
+/* Each answer has the login timeout. */
 static int ask(struct iskra_initiator *ini, struct iskra_error *err)
 {
     struct iskra_uevent ev = {.type = ISKRA_UEVENT_SEND_PDU};
@@ -21,7 +20,8 @@ static int ask(struct iskra_initiator *ini, struct iskra_error *err)
     const uint8_t *text;
     size_t len;
     iskra_discovery_request(ini->discovery, hdr, &text, &len);
-    iskra_timer_arm(&ini->timer, ini->round->now_ns + ini->cfg.login_timeout_ns);
+    uint64_t answer_ns = ini->round->now_ns + ini->cfg.login_timeout_ns;
+    iskra_timer_arm(&ini->timer, answer_ns < ini->deadline_ns ? answer_ns : ini->deadline_ns);
     int ret = iskra_initiator_request(ini, &ev, hdr, text, len, err);
     ini->asking = ret == 0;
     return ret;
@@ -42,6 +42,7 @@ static struct iskra_target_address here(const struct iskra_initiator *ini)
 int iskra_initiator_send_targets(struct iskra_initiator *ini, struct iskra_error *err)
 {
     struct iskra_target_address portal = here(ini);
+    ini->deadline_ns = ini->round->now_ns + ISKRA_DISCOVERY_TIMEOUTS * ini->cfg.login_timeout_ns;
     iskra_discovery_begin(ini->discovery, &portal, ini->login->exp_stat_sn, entry, ini);
     return ask(ini, err);
 }

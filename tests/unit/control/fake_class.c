@@ -57,6 +57,9 @@ static void fake_close(void *arg, int fd, int abortive)
 
 static void *fake_alloc(void *arg, size_t size)
 {
+    struct fake *f = arg;
+    if (f->alloc_fails_at != 0 && ++f->alloc_cnt == f->alloc_fails_at)
+        return NULL;
     return calloc(1, size);
 }
 

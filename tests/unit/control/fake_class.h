@@ -18,8 +18,9 @@ struct fake {
     struct iskra_error err;
 
     /* The world. */
-    int connect_start_error; /* of every connect_start */
-    int finish_error[8];     /* of the n-th connection */
+    unsigned alloc_fails_at, alloc_cnt; /* the n-th from now; 0: none */
+    int connect_start_error;            /* of every connect_start */
+    int finish_error[8];                /* of the n-th connection */
     unsigned connect_cnt, close_cnt, open_fds;
     int last_abortive;
     char connected_to[8][64];

@@ -649,6 +649,20 @@ static void silence_in_discovery_is_a_timeout(void **state)
     down_with(f, ISKRA_E_TIMEOUT_LOGIN, "discovery");
 }
 
+static void discovery_by_single_bytes_has_an_end(void **state)
+{
+    struct fake *f = fake_new("127.0.0.1", true);
+    fake_to_full_feature(f);
+    unsigned seconds = 0;
+    for (; f->down_cnt == 0; seconds += 10) {
+        assert_true(seconds < 1000);
+        fake_text_response(f, false, ";");
+        fake_later(f, 10 * MS_PER_S);
+    }
+    assert_int_equal(seconds, 300);
+    down_with(f, ISKRA_E_TIMEOUT_LOGIN, "no end within 300 s");
+}
+
 static void bad_discovery_text_is_told(void **state)
 {
     struct fake *f = fake_new("127.0.0.1", true);
@@ -685,6 +699,24 @@ static void impossible_configurations_are_refused(void **state)
     assert_int_equal(iskra_initiator_new(&f->round, &f->cfg, &no_ops, f, &f->ini, &f->err),
                      -EINVAL);
     fake_free(f);
+}
+
+static void no_memory_anywhere_is_an_error_and_no_leak(void **state)
+{
+    static const struct iskra_initiator_ops no_ops;
+    int ret = -ENOMEM;
+    unsigned n = 0;
+    while (ret < 0) {
+        struct fake *f = fake_new("127.0.0.1", true);
+        f->alloc_fails_at = ++n;
+        ret = iskra_initiator_new(&f->round, &f->cfg, &no_ops, f, &f->ini, &f->err);
+        if (ret < 0) {
+            assert_int_equal(ret, -ENOMEM);
+            assert_int_equal(f->err.code, ISKRA_E_NOMEM);
+        }
+        fake_free(f);
+    }
+    assert_true(n > 4); /* itself, its strings, login, discovery */
 }
 
 static void an_initiator_is_opened_once(void **state)
@@ -744,9 +776,11 @@ int main(void)
         cmocka_unit_test(discovery_asks_gives_and_logs_out),
         cmocka_unit_test(discovery_stops_when_the_caller_has_enough),
         cmocka_unit_test(silence_in_discovery_is_a_timeout),
+        cmocka_unit_test(discovery_by_single_bytes_has_an_end),
         cmocka_unit_test(bad_discovery_text_is_told),
         cmocka_unit_test(a_text_response_nobody_asked_for_ends_discovery),
         cmocka_unit_test(impossible_configurations_are_refused),
+        cmocka_unit_test(no_memory_anywhere_is_an_error_and_no_leak),
         cmocka_unit_test(an_initiator_is_opened_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

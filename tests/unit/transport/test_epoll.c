@@ -148,6 +148,7 @@ static void a_busy_socket_leaves_the_others_their_turn(void **state)
     assert_int_equal(busy.received, 16 * 16); /* its share of a round */
     assert_int_equal(quiet.received, 1);
     assert_true(fd_readable(iskra_epoll_fd(rig->driver))); /* come back */
+    assert_true(iskra_epoll_pending(rig->driver));
     while (busy.received < sizeof(bytes))
         assert_true(iskra_epoll_poll(rig->driver, -1) > 0); /* does not wait */
     port_close(&busy);

@@ -1,4 +1,7 @@
-/* A connection: its memory, its phases, and the byte stream cut into PDUs. */
+/* A connection: its memory, its phases, and the byte stream cut into PDUs.
+ *
+ * pdu_take() is the one place that every PDU from the initiator passes, target_out_commit() the one
+ * that every PDU to it passes: what is to go wrong on purpose is to be put there. */
 #include "target/conn.h"
 
 #include <errno.h>

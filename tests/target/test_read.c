@@ -173,6 +173,29 @@ static void f_is_set_at_the_end_of_each_burst(void **state)
     assert_true(peer_silent(&peer));
 }
 
+/* MaxRecvDataSegmentLength 10000 does not divide MaxBurstLength 16384: the second PDU is the
+ * shorter one. */
+static void a_pdu_never_crosses_the_end_of_a_burst(void **state)
+{
+    struct peer one;
+    peer_open(&one, target);
+    one.isid[5] = 2;
+    peer_login(&one, TEXT(NAMES "\0MaxRecvDataSegmentLength=10000\0MaxBurstLength=16384"));
+    (void)iskra_cdb_read10(cdb, 0, 80, 0);
+    peer_command(&one, LUN_FILE, cdb, 40960, true);
+    static const uint32_t lens[] = {10000, 6384, 10000, 6384, 8192};
+    for (int i = 0; i < 5; i++) {
+        struct answer answer;
+        struct iskra_pdu_data_in in;
+        peer_expect(&one, ISKRA_OP_DATA_IN, &answer);
+        iskra_data_in_decode(answer.bhs, &in);
+        assert_int_equal(answer.len, lens[i]);
+        assert_int_equal(in.final, i % 2 == 1 || i == 4);
+        assert_memory_equal(answer.payload, image + in.offset, answer.len);
+    }
+    peer_close(&one);
+}
+
 static void status_comes_in_the_last_data_in_with_these_bytes(void **state)
 {
     (void)iskra_cdb_read10(cdb, 1, 1, 0);
@@ -375,6 +398,7 @@ int main(void)
         T(all_sizes_of_read_cdbs_read),
         T(ram_and_null_read_as_zeros),
         T(f_is_set_at_the_end_of_each_burst),
+        T(a_pdu_never_crosses_the_end_of_a_burst),
         T(status_comes_in_the_last_data_in_with_these_bytes),
         cmocka_unit_test_setup_teardown(separate_status_comes_in_a_response_with_these_bytes,
                                         setup_separate, teardown),

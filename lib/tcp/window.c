@@ -55,7 +55,7 @@ int iskra_tcp_recv_window(struct iskra_tcp_conn *conn, uint8_t *staging, size_t 
 {
     struct iskra_tcp_in *in = &conn->in;
     assert(!in->window_out && iov_max >= 2);
-    if (in->failed || in->suspended || in->held)
+    if (in->failed || in->suspended) /* bytes are held only while suspended */
         return 0;
     int cnt = 0;
     in->direct_len = 0;

@@ -260,6 +260,21 @@ static void in_login_no_window_reaches_past_the_segment(void **state)
     stream_done(&s);
 }
 
+static void in_login_the_rest_of_a_header_is_asked_for(void **state)
+{
+    struct fake *f = *state;
+    f->conn.in.exact = true;
+    struct stream s = {0};
+    put_nop_in(&s);
+    assert_int_equal(window(f), 1);
+    assert_int_equal(receive(f, 1, s.bytes, 10), 0);
+    assert_int_equal(window(f), 1);
+    assert_int_equal(iov[0].iov_len, ISKRA_BHS_LEN - 10);
+    assert_int_equal(receive(f, 1, s.bytes + 10, ISKRA_BHS_LEN - 10), 0);
+    assert_int_equal(f->complete_cnt, 1);
+    stream_done(&s);
+}
+
 static void a_window_is_never_larger_than_the_staging_given(void **state)
 {
     struct fake *f = *state;
@@ -302,8 +317,12 @@ static void bytes_behind_a_suspending_pdu_are_held_and_worked_off(void **state)
     assert_int_equal(iskra_tcp_recv_resume(&f->conn), -EAGAIN);
     assert_int_equal(f->complete_cnt, 2);
     assert_int_equal(window(f), 0);
-    f->suspend_in_complete = false;
+    assert_int_equal(iskra_tcp_recv_resume(&f->conn), -EAGAIN); /* by the last of them */
+    assert_int_equal(f->complete_cnt, 3);
+    assert_int_equal(window(f), 0);
     assert_int_equal(iskra_tcp_recv_resume(&f->conn), 0);
+    assert_int_equal(window(f), 1);
+    assert_int_equal(iskra_tcp_recv(&f->conn, 0), 0);
     assert_int_equal(f->complete_cnt, 3);
     assert_int_equal(f->failure_cnt, 0);
     stream_done(&s);
@@ -379,6 +398,7 @@ int main(void)
         FAKE_TEST(a_failure_ends_the_reference_on_the_task),
         FAKE_TEST(small_reads_cost_no_reference),
         FAKE_TEST(in_login_no_window_reaches_past_the_segment),
+        FAKE_TEST(in_login_the_rest_of_a_header_is_asked_for),
         FAKE_TEST(a_window_is_never_larger_than_the_staging_given),
         FAKE_TEST(suspended_there_is_no_window),
         FAKE_TEST(bytes_behind_a_suspending_pdu_are_held_and_worked_off),

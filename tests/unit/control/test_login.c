@@ -265,7 +265,7 @@ static void text_of_more_than_64_kib_is_refused(void **state)
         request(p);
     }
     struct iskra_pdu_login_rsp rsp = response(p);
-    assert_true(give_bytes(p, &rsp, text, 1) < 0);
+    assert_int_equal(give_bytes(p, &rsp, text, 1), -EMSGSIZE);
     assert_int_equal(p->err.code, ISKRA_E_NEGOTIATION);
     free(p);
 }

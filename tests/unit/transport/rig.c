@@ -116,6 +116,7 @@ static int fake_send_window(struct iskra_port *port, struct iovec *iov, int iov_
 {
     struct fake_port *p = (struct fake_port *)port;
     size_t left = p->out_len - p->out_at;
+    p->send_window_cnt++;
     if (left == 0)
         return 0;
     if (left > max_len)

@@ -32,7 +32,7 @@ struct fake_port {
     bool unbind_in_recv, unbind_in_write_space, unbind_in_sent;
     struct fake_port *unbind_other; /* from inside recv() */
     /* What it saw. */
-    unsigned bound_cnt, window_cnt, unused_cnt, state_change_cnt, write_space_cnt;
+    unsigned bound_cnt, window_cnt, send_window_cnt, unused_cnt, state_change_cnt, write_space_cnt;
     int state_change_err;
     size_t received, received_at_end;
     uint8_t *staging;

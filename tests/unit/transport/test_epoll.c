@@ -131,6 +131,8 @@ static void a_window_that_brings_nothing_comes_back_unused(void **state)
     assert_int_equal(p.received, 10);
     assert_int_equal(p.window_cnt, 2);
     assert_int_equal(p.unused_cnt, 1);
+    assert_false(iskra_epoll_pending(rig->driver));
+    assert_int_equal(poll_now(rig), 0);
     port_close(&p);
 }
 
@@ -231,6 +233,39 @@ static void the_end_is_told_once_and_after_all_bytes(void **state)
     port_close(&p);
 }
 
+static void the_end_is_told_after_a_short_read_too(void **state)
+{
+    struct rig *rig = *state;
+    struct fake_port p;
+    port_open(rig, &p);
+    peer_send(&p, "abcd", 4);
+    (void)close(p.peer_fd);
+    p.peer_fd = -1;
+    for (int i = 0; i < 5; i++)
+        poll_now(rig);
+    assert_int_equal(p.received_at_end, 4);
+    assert_int_equal(p.state_change_cnt, 1);
+    port_close(&p);
+}
+
+static void an_end_followed_by_a_reset_is_told_once(void **state)
+{
+    struct rig *rig = *state;
+    struct fake_port p;
+    struct linger linger = {.l_onoff = 1};
+    port_open_tcp(rig, &p);
+    assert_int_equal(shutdown(p.peer_fd, SHUT_WR), 0);
+    poll_now(rig);
+    assert_int_equal(p.state_change_cnt, 1);
+    assert_int_equal(setsockopt(p.peer_fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    (void)close(p.peer_fd);
+    p.peer_fd = -1;
+    for (int i = 0; i < 5; i++)
+        poll_now(rig);
+    assert_int_equal(p.state_change_cnt, 1);
+    port_close(&p);
+}
+
 static void the_end_waits_while_the_port_is_suspended(void **state)
 {
     struct rig *rig = *state;
@@ -321,8 +356,9 @@ static void a_full_socket_is_continued_after_write_space(void **state)
     assert_true(p.out_at < p.out_len);
     poll_now(rig);
     assert_int_equal(p.write_space_cnt, 0);
-    assert_int_equal(rig->transport->ops->xmit(p.sock),
-                     -EAGAIN); /* still full: no system call would help */
+    unsigned asked = p.send_window_cnt;
+    assert_int_equal(rig->transport->ops->xmit(p.sock), -EAGAIN);
+    assert_int_equal(p.send_window_cnt, asked); /* still full: a system call would not help */
     size_t got_len = 0;
     unsigned told = 0;
     while (got_len < RIG_BUF_LEN) {
@@ -562,6 +598,8 @@ static void the_deadline_makes_the_descriptor_readable(void **state)
     assert_false(fd_readable(fd));
     iskra_epoll_set_deadline(rig->driver, now_ns); /* past: at once */
     assert_true(iskra_epoll_poll(rig->driver, 10000ll * MS) > 0);
+    iskra_epoll_set_deadline(rig->driver, now_ns); /* the same again, after it has run out */
+    assert_true(iskra_epoll_poll(rig->driver, 10000ll * MS) > 0);
     iskra_epoll_set_deadline(rig->driver, now_ns + 1);
     iskra_epoll_set_deadline(rig->driver, ISKRA_NEVER);
     assert_false(fd_readable(fd));
@@ -659,6 +697,8 @@ int main(void)
         TEST(a_port_without_a_window_is_left_alone_until_resume),
         TEST(a_socket_suspended_when_empty_is_not_read_in_vain),
         TEST(the_end_is_told_once_and_after_all_bytes),
+        TEST(the_end_is_told_after_a_short_read_too),
+        TEST(an_end_followed_by_a_reset_is_told_once),
         TEST(the_end_waits_while_the_port_is_suspended),
         TEST(a_reset_is_told_with_its_errno),
         TEST(a_port_that_failed_is_never_asked_again),

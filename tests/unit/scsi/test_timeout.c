@@ -1,0 +1,164 @@
+/* Commands that are not answered in time: verdicts, races with completions, and the end of the
+ * session. */
+#include <errno.h>
+
+#include "unit/scsi/scsi_rig.h"
+
+static void an_expired_request_fails_once_when_its_session_has_given_it_back(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, UINT64_C(8589934588), 2), *other = rig_read(r, 1, 0, 1);
+
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 130 * RIG_S - 1);
+    assert_int_equal(r->judged_cnt, 0);
+    rig_advance_to(r, 130 * RIG_S);
+    assert_int_equal(r->judged_cnt, 2);
+    assert_int_equal(r->fail_session_cnt, 1);
+    assert_string_equal(r->fail_session_text,
+                        "READ(16) lba 8589934588, 2 blocks timed out after 30.0 s");
+    assert_string_equal(iskra_shost_state_name(r->host.state), "RECOVERY");
+    assert_int_equal(io->done_cnt, 0); /* its memory is still lent */
+    iskra_shost_class_ops.transport_offline(&r->host);
+    rig_fail_tasks(r);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, -ETIMEDOUT);
+    assert_int_equal(io->error.code, ISKRA_E_TIMEOUT_SCSI);
+    assert_string_equal(io->error.text, "READ(16) lba 8589934588, 2 blocks timed out after 30.0 s");
+    assert_int_equal(other->done_cnt, 1);
+    assert_int_equal(other->error.code, ISKRA_E_TIMEOUT_SCSI);
+    assert_string_equal(iskra_shost_state_name(r->host.state), "RUNNING");
+    assert_int_equal(r->host.eh_cnt, 0);
+    assert_int_equal(r->host.host_busy, 0);
+    rig_advance_to(r, 200 * RIG_S);
+    assert_int_equal(io->done_cnt, 1);
+}
+
+static void the_others_of_that_session_end_as_connection_errors(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    rig_advance_to(r, 110 * RIG_S);
+    struct rig_io *other = rig_read(r, 1, 1, 1);
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 130 * RIG_S);
+    iskra_shost_class_ops.transport_offline(&r->host);
+    rig_fail_tasks(r);
+    assert_int_equal(io->error.code, ISKRA_E_TIMEOUT_SCSI);
+    assert_int_equal(other->done_cnt, 1);
+    assert_int_equal(other->error.code, ISKRA_E_CONNECTION);
+    assert_int_equal(other->error.conn_error, ISKRA_CONN_SCSI_EH_SESSION_RST);
+    assert_string_equal(other->error.text, "READ(10) lba 1, 1 block: READ(10) lba 0, 1 block timed "
+                                           "out after 30.0 s");
+}
+
+static void nothing_new_is_sent_while_the_error_handler_works(void **state)
+{
+    struct rig *r = *state;
+
+    rig_read(r, 0, 0, 1);
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 130 * RIG_S);
+    rig_read(r, 1, 1, 1);
+    rig_advance_to(r, 131 * RIG_S);
+    assert_int_equal(r->sent_cnt, 1);
+}
+
+static void a_late_answer_does_not_undo_the_timeout(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 130 * RIG_S);
+    rig_answer_good(r, 0);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->error.code, ISKRA_E_TIMEOUT_SCSI);
+}
+
+static void reset_timer_leaves_the_request_where_it_is(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    rig_advance_to(r, 195 * RIG_S);
+    assert_int_equal(r->judged_cnt, 3);
+    assert_int_equal(r->fail_session_cnt, 0);
+    rig_answer_good(r, 0);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, 0);
+}
+
+/* HANDLED says: its answer overtook the timer. The session still holds the command until scsi_done,
+ * and only then may the caller have its memory back. */
+static void a_verdict_handled_waits_for_the_session_to_let_go(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    r->verdict = ISKRA_EH_HANDLED;
+    rig_advance_to(r, 130 * RIG_S);
+    assert_int_equal(io->done_cnt, 0);
+    rig_answer_good(r, 0);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, 0);
+}
+
+static void a_completion_between_expiry_and_verdict_wins(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    rig_advance_to(r, 129 * RIG_S); /* past the capped first look */
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    r->round.now_ns = 130 * RIG_S;
+    assert_int_equal(iskra_timers_run(&r->round.timers, r->round.now_ns), 1);
+    rig_answer_good(r, 0); /* comes in before timeout_work runs */
+    assert_int_equal(r->judged_cnt, 0);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, 0);
+}
+
+static void a_short_timeout_is_told_in_milliseconds(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_io(r, 0);
+
+    io->sreq.rq.timeout_ns = 50 * RIG_MS;
+    io->iov = (struct iovec){.iov_base = r->data, .iov_len = 512};
+    assert_int_equal(iskra_scsi_submit_read(&io->sreq, &io->iov, 1, 0, 512), 0);
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 101 * RIG_S);
+    rig_fail_tasks(r);
+    assert_string_equal(io->error.text, "READ(10) lba 0, 1 block timed out after 50 ms");
+}
+
+static void the_eh_deadline_is_inert_unless_asked_for(void **state)
+{
+    struct rig *r = *state;
+
+    rig_read(r, 0, 0, 1);
+    rig_advance_to(r, 130 * RIG_S);
+    assert_int_equal(r->host.last_reset_ns, 0);
+    r->host.eh_deadline_ns = 5;
+    rig_advance_to(r, 160 * RIG_S);
+    assert_int_equal(r->host.last_reset_ns, 160 * RIG_S);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(an_expired_request_fails_once_when_its_session_has_given_it_back),
+        T(the_others_of_that_session_end_as_connection_errors),
+        T(nothing_new_is_sent_while_the_error_handler_works),
+        T(a_late_answer_does_not_undo_the_timeout),
+        T(reset_timer_leaves_the_request_where_it_is),
+        T(a_verdict_handled_waits_for_the_session_to_let_go),
+        T(a_completion_between_expiry_and_verdict_wins),
+        T(a_short_timeout_is_told_in_milliseconds),
+        T(the_eh_deadline_is_inert_unless_asked_for),
+    };
+    return cmocka_run_group_tests_name("scsi timeout", tests, NULL, NULL);
+}

@@ -89,6 +89,12 @@ void bhs_of(uint8_t *bhs, enum iskra_opcode opcode, uint32_t itt);
 void bhs_of_data_in(uint8_t *bhs, uint32_t itt, uint32_t data_sn, uint32_t offset, bool status);
 void bhs_of_r2t(uint8_t *bhs, uint32_t itt, uint32_t r2t_sn, uint32_t offset, uint32_t desired_len);
 
+/* A NOP-In of no consequence. */
+void stream_put_nop_in(struct stream *s);
+
+/* A task that reads len bytes, and in the stream its answer: one Data-In with status. */
+struct fake_task *fake_put_read(struct fake *f, struct stream *s, uint32_t len, uint32_t iov_cnt);
+
 /* Pseudo-random numbers that are the same everywhere. */
 uint32_t rand_next(uint32_t *seed);
 void rand_fill(uint32_t *seed, uint8_t *buf, size_t len);

@@ -102,3 +102,25 @@ void bhs_of_r2t(uint8_t *bhs, uint32_t itt, uint32_t r2t_sn, uint32_t offset, ui
     put_be32(bhs + 40, offset);
     put_be32(bhs + 44, desired_len);
 }
+
+void stream_put_nop_in(struct stream *s)
+{
+    uint8_t bhs[ISKRA_BHS_LEN];
+    bhs_of(bhs, ISKRA_OP_NOP_IN, ISKRA_RESERVED_TAG);
+    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
+}
+
+struct fake_task *fake_put_read(struct fake *f, struct stream *s, uint32_t len, uint32_t iov_cnt)
+{
+    struct fake_task *task = fake_task_add(f, ISKRA_DIR_READ, len, iov_cnt, 4);
+    uint8_t bhs[ISKRA_BHS_LEN];
+    uint8_t *data = malloc(len);
+    if (!data)
+        abort();
+    for (uint32_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(i * 7 >> 3);
+    bhs_of_data_in(bhs, task->tcp.itt, 0, 0, true);
+    stream_put_pdu(s, bhs, NULL, 0, data, len);
+    free(data);
+    return task;
+}

@@ -4,28 +4,6 @@
 
 #define ITT 0x10000000u
 
-static void put_nop_in(struct stream *s)
-{
-    uint8_t bhs[ISKRA_BHS_LEN];
-    bhs_of(bhs, ISKRA_OP_NOP_IN, ISKRA_RESERVED_TAG);
-    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
-}
-
-/* A read of len bytes as one Data-In with status. */
-static struct fake_task *put_read(struct fake *f, struct stream *s, uint32_t len, uint32_t iov_cnt)
-{
-    struct fake_task *task = fake_task_add(f, ISKRA_DIR_READ, len, iov_cnt, 4);
-    uint8_t bhs[ISKRA_BHS_LEN];
-    uint8_t *data = malloc(len);
-    assert_non_null(data);
-    for (uint32_t i = 0; i < len; i++)
-        data[i] = (uint8_t)(i * 7 >> 3);
-    bhs_of_data_in(bhs, task->tcp.itt, 0, 0, true);
-    stream_put_pdu(s, bhs, NULL, 0, data, len);
-    free(data);
-    return task;
-}
-
 /* A stream of random PDUs, and the reads it answers. */
 struct mixture {
     struct stream s;
@@ -60,7 +38,7 @@ static void mixture_init(struct mixture *m, uint32_t seed)
     for (unsigned i = 0; i < FAKE_TASK_CNT; i++) {
         mixture_put_read(m, &seed, rand_next(&seed) % 2 == 0);
         if (rand_next(&seed) % 2 == 0)
-            put_nop_in(&m->s);
+            stream_put_nop_in(&m->s);
         uint8_t bhs[ISKRA_BHS_LEN], sense[300];
         rand_fill(&seed, sense, sizeof(sense));
         bhs_of(bhs, ISKRA_OP_SCSI_RSP, ITT + i);
@@ -177,8 +155,8 @@ static void suspension_at_every_byte_is_invisible_too(void **state)
         s.hdr_digest = s.data_digest = true;
         fake_init(f);
         f->conn.in.hdr_digest = f->conn.in.data_digest = true;
-        struct fake_task *task = put_read(f, &s, 30, 3);
-        put_nop_in(&s);
+        struct fake_task *task = fake_put_read(f, &s, 30, 3);
+        stream_put_nop_in(&s);
         struct chunks whole = {.fixed = SIZE_MAX};
         size_t used;
         if (cut > 0)

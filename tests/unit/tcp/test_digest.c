@@ -12,13 +12,6 @@ static void put_scsi_rsp(struct stream *s, uint32_t ahs_len, const void *data, u
     stream_put_pdu(s, bhs, zeros, ahs_len, data, data_len);
 }
 
-static void put_nop_in(struct stream *s)
-{
-    uint8_t bhs[ISKRA_BHS_LEN];
-    bhs_of(bhs, ISKRA_OP_NOP_IN, ISKRA_RESERVED_TAG);
-    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
-}
-
 static int feed(struct fake *f, const struct stream *s, size_t chunk)
 {
     struct chunks chunks = {.fixed = chunk};
@@ -43,7 +36,7 @@ static void check_wrong_byte(size_t at, enum iskra_conn_error error, unsigned co
     struct stream s = {0};
     digests_set(f, &s, true, true);
     put(&s);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     s.bytes[at] ^= 0x10;
     assert_int_equal(feed(f, &s, chunk), error == ISKRA_CONN_AHSLEN ? -EPROTO : -EBADMSG);
     assert_int_equal(f->failure_cnt, 1);
@@ -95,7 +88,7 @@ static void digests_may_be_switched_on_while_a_header_is_awaited(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     assert_int_equal(feed(f, &s, SIZE_MAX), 0);
     stream_done(&s);
     digests_set(f, &s, true, true);

@@ -139,14 +139,6 @@ static void stream_of(struct stream *s, const struct pdu_case *c)
     stream_put_pdu(s, bhs, ahs, c->ahs_len, data, c->data_len);
 }
 
-/* A PDU after the one judged: it must be seen exactly if that one was taken. */
-static void stream_put_nop_in(struct stream *s)
-{
-    uint8_t bhs[ISKRA_BHS_LEN];
-    bhs_of(bhs, ISKRA_OP_NOP_IN, NO_TAG);
-    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
-}
-
 static void check_taken(const struct fake *f, const struct pdu_case *c, int rc)
 {
     assert_int_equal(rc, 0);
@@ -180,7 +172,7 @@ static void check_case(const struct pdu_case *c, struct chunks chunks)
     target_prepare(f);
     struct stream s = {0};
     stream_of(&s, c);
-    stream_put_nop_in(&s);
+    stream_put_nop_in(&s); /* seen exactly if the PDU before it was taken */
     size_t used;
     int rc = fake_feed(f, s.bytes, s.len, &chunks, &used);
     if (c->error == ISKRA_CONN_OK)

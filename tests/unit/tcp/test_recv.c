@@ -15,13 +15,6 @@ static void put_scsi_rsp(struct stream *s, uint32_t ahs_len, const void *data, u
     stream_put_pdu(s, bhs, zeros, ahs_len, data, data_len);
 }
 
-static void put_nop_in(struct stream *s)
-{
-    uint8_t bhs[ISKRA_BHS_LEN];
-    bhs_of(bhs, ISKRA_OP_NOP_IN, ISKRA_RESERVED_TAG);
-    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
-}
-
 static int feed(struct fake *f, const struct stream *s, size_t chunk)
 {
     struct chunks chunks = {.fixed = chunk};
@@ -46,7 +39,7 @@ static void an_ahs_of_any_length_is_read_or_refused(void **state)
         struct stream s = {0};
         digests_set(f, &s, words % 2 == 1, false);
         put_scsi_rsp(&s, words * 4, "abc", 3);
-        put_nop_in(&s);
+        stream_put_nop_in(&s);
         int rc = feed(f, &s, 1 + words % 7);
         if (words <= 52) {
             assert_int_equal(rc, 0);
@@ -88,7 +81,7 @@ static void the_longest_answer_fills_the_buffer(void **state)
     struct stream s = {0};
     digests_set(f, &s, false, true);
     put_scsi_rsp(&s, 0, zeros, ISKRA_CONN_BUF_LEN);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     assert_int_equal(feed(f, &s, SIZE_MAX), 0);
     assert_int_equal(f->complete_cnt, 2);
     stream_done(&s);
@@ -98,7 +91,7 @@ static void the_longest_answer_fills_the_buffer(void **state)
 static void put_mixture(struct stream *s, const uint8_t *data)
 {
     uint8_t bhs[ISKRA_BHS_LEN];
-    put_nop_in(s);
+    stream_put_nop_in(s);
     bhs_of_data_in(bhs, ITT, 0, 0, false);
     stream_put_pdu(s, bhs, zeros, 8, data, 13);
     put_scsi_rsp(s, 4, "sense", 5);
@@ -247,7 +240,7 @@ static void a_reset_makes_a_failed_connection_like_new(void **state)
     stream_done(&s);
     f->failure_cnt = 0;
     iskra_tcp_conn_reset(&f->conn);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     assert_int_equal(feed(f, &s, SIZE_MAX), 0);
     assert_int_equal(f->complete_cnt, 1);
     assert_int_equal(f->conn.error.code, ISKRA_OK);
@@ -286,7 +279,7 @@ static void every_byte_received_is_counted(void **state)
     struct fake *f = *state;
     struct stream s = {0};
     put_scsi_rsp(&s, 0, "abc", 3);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     assert_int_equal(feed(f, &s, 7), 0);
     assert_int_equal(f->conn.in.octets, s.len);
     stream_done(&s);

@@ -24,28 +24,6 @@ static int receive(struct fake *f, int cnt, const uint8_t *bytes, size_t n)
     return iskra_tcp_recv(&f->conn, n);
 }
 
-static void put_nop_in(struct stream *s)
-{
-    uint8_t bhs[ISKRA_BHS_LEN];
-    bhs_of(bhs, ISKRA_OP_NOP_IN, ISKRA_RESERVED_TAG);
-    stream_put_pdu(s, bhs, NULL, 0, NULL, 0);
-}
-
-/* A read of len bytes as one Data-In with status. */
-static struct fake_task *put_read(struct fake *f, struct stream *s, uint32_t len, uint32_t iov_cnt)
-{
-    struct fake_task *task = fake_task_add(f, ISKRA_DIR_READ, len, iov_cnt, 4);
-    uint8_t bhs[ISKRA_BHS_LEN];
-    uint8_t *data = malloc(len);
-    assert_non_null(data);
-    for (uint32_t i = 0; i < len; i++)
-        data[i] = (uint8_t)(i * 7 >> 3);
-    bhs_of_data_in(bhs, task->tcp.itt, 0, 0, true);
-    stream_put_pdu(s, bhs, NULL, 0, data, len);
-    free(data);
-    return task;
-}
-
 /* Feeds the header alone, so that the next window is the data's. */
 static void receive_header(struct fake *f, const struct stream *s)
 {
@@ -68,7 +46,7 @@ static void a_large_rest_is_received_in_place_with_little_staging_behind(void **
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 40000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 1);
     receive_header(f, &s);
     assert_int_equal(window(f), 2);
     assert_ptr_equal(iov[0].iov_base, task->memory);
@@ -84,7 +62,7 @@ static void a_rest_below_the_limit_goes_through_staging(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    (void)put_read(f, &s, ISKRA_DIRECT_RECV_MIN, 1);
+    (void)fake_put_read(f, &s, ISKRA_DIRECT_RECV_MIN, 1);
     receive_header(f, &s);
     assert_int_equal(window(f), 2);
     assert_int_equal(receive(f, 2, s.bytes + ISKRA_BHS_LEN, 1), 0);
@@ -100,13 +78,13 @@ static void after_large_data_the_next_header_is_awaited_with_little_staging(void
 {
     struct fake *f = *state;
     struct stream s = {0};
-    (void)put_read(f, &s, 40000, 1);
+    (void)fake_put_read(f, &s, 40000, 1);
     fake_feed_all(f, &s);
     stream_done(&s);
     assert_int_equal(window(f), 1);
     assert_int_equal(iov[0].iov_len, ISKRA_BHS_LEN + ISKRA_STAGING_BEHIND_LEN);
     assert_int_equal(iskra_tcp_recv(&f->conn, 0), 0);
-    (void)put_read(f, &s, 512, 1);
+    (void)fake_put_read(f, &s, 512, 1);
     fake_feed_all(f, &s);
     assert_int_equal(window(f), 1);
     assert_int_equal(iov[0].iov_len, sizeof(f->staging));
@@ -118,7 +96,7 @@ static void a_scatter_list_is_offered_entry_by_entry(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 60000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 60000, 1);
     uint8_t *m = task->memory;
     const struct iovec list[] = {{m, 10000}, {m, 0}, {m + 10000, 20000}, {m + 30000, 30000}};
     memcpy(task->iov, list, sizeof(list));
@@ -144,7 +122,7 @@ static void when_entries_run_out_no_staging_follows(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 60000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 60000, 1);
     uint8_t *m = task->memory;
     const struct iovec list[] = {{m, 20000}, {m + 20000, 20000}, {m + 40000, 20000}};
     memcpy(task->iov, list, sizeof(list));
@@ -165,7 +143,7 @@ static void memory_in_a_window_is_lent_until_recv(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 40000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 1);
     receive_header(f, &s);
     assert_int_equal(task->ref_cnt, 1); /* its Data-In goes on */
     int cnt = window(f);
@@ -186,7 +164,7 @@ static void a_window_that_comes_back_unused_ends_the_loan(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 40000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 1);
     receive_header(f, &s);
     (void)window(f);
     assert_int_equal(task->ref_cnt, 2);
@@ -199,7 +177,7 @@ static void a_reset_gives_all_loans_back(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 40000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 1);
     receive_header(f, &s);
     (void)window(f);
     assert_int_equal(task->ref_cnt, 2);
@@ -215,7 +193,7 @@ static void a_failure_ends_the_reference_on_the_task(void **state)
     struct fake *f = *state;
     struct stream s = {.data_digest = true};
     f->conn.in.data_digest = true;
-    struct fake_task *task = put_read(f, &s, 40000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 1);
     s.bytes[s.len - 1] ^= 1;
     struct chunks chunks = {.fixed = 1000};
     size_t used;
@@ -230,8 +208,8 @@ static void small_reads_cost_no_reference(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    (void)put_read(f, &s, 4096, 1);
-    (void)put_read(f, &s, 4096, 2);
+    (void)fake_put_read(f, &s, 4096, 1);
+    (void)fake_put_read(f, &s, 4096, 2);
     fake_feed_all(f, &s);
     assert_int_equal(f->complete_cnt, 2);
     assert_int_equal(f->get_cnt, 0);
@@ -265,7 +243,7 @@ static void in_login_the_rest_of_a_header_is_asked_for(void **state)
     struct fake *f = *state;
     f->conn.in.exact = true;
     struct stream s = {0};
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     assert_int_equal(window(f), 1);
     assert_int_equal(receive(f, 1, s.bytes, 10), 0);
     assert_int_equal(window(f), 1);
@@ -284,7 +262,7 @@ static void a_window_is_never_larger_than_the_staging_given(void **state)
     assert_int_equal(iskra_tcp_recv(&f->conn, 0), 0);
     f->conn.in.exact = false;
     struct stream s = {0};
-    (void)put_read(f, &s, 40000, 1);
+    (void)fake_put_read(f, &s, 40000, 1);
     receive_header(f, &s);
     assert_int_equal(iskra_tcp_recv_window(&f->conn, f->staging, 10, iov, 2), 2);
     assert_int_equal(iov[1].iov_len, 10);
@@ -307,7 +285,7 @@ static void bytes_behind_a_suspending_pdu_are_held_and_worked_off(void **state)
     struct fake *f = *state;
     struct stream s = {0};
     for (unsigned i = 0; i < 3; i++)
-        put_nop_in(&s);
+        stream_put_nop_in(&s);
     f->suspend_in_complete = true;
     int cnt = window(f);
     assert_int_equal(receive(f, cnt, s.bytes, s.len), -EAGAIN);
@@ -332,11 +310,11 @@ static void a_failure_among_held_bytes_is_reported_by_resume(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     uint8_t bhs[ISKRA_BHS_LEN];
     bhs_of(bhs, ISKRA_OP_LOGIN, ISKRA_RESERVED_TAG);
     stream_put_pdu(&s, bhs, NULL, 0, NULL, 0);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
     f->suspend_in_complete = true;
     int cnt = window(f);
     assert_int_equal(receive(f, cnt, s.bytes, s.len), -EAGAIN);
@@ -352,8 +330,8 @@ static void no_memory_to_hold_bytes_fails_the_connection(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    put_nop_in(&s);
-    put_nop_in(&s);
+    stream_put_nop_in(&s);
+    stream_put_nop_in(&s);
     f->suspend_in_complete = true;
     f->allocs_left = 0;
     int cnt = window(f);
@@ -370,8 +348,8 @@ static void a_suspension_during_a_direct_receive_loses_nothing(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = put_read(f, &s, 40000, 2);
-    put_nop_in(&s);
+    struct fake_task *task = fake_put_read(f, &s, 40000, 2);
+    stream_put_nop_in(&s);
     receive_header(f, &s);
     int cnt = window(f);
     iskra_tcp_recv_suspend(&f->conn);

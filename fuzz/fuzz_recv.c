@@ -163,7 +163,7 @@ static void tasks_restart(struct fake *f)
 /* STOP_CONN, START_CONN, and every command sent anew. */
 static void restart(struct fuzz *z)
 {
-    iskra_tcp_conn_reset(&z->fake.conn);
+    fake_reset(&z->fake);
     z->fake.failure_cnt = z->fake.after_failure_cnt = 0;
     tasks_restart(&z->fake);
     settings_apply(z);

@@ -108,7 +108,6 @@ static void in_reset(struct iskra_tcp_conn *conn)
         .r2ts_dropped = in->r2ts_dropped,
         .r2ts_over_burst = in->r2ts_over_burst,
     };
-    iskra_tcp_hdr_recv_prep(conn);
     if (held)
         conn->ops->task_put(conn, held);
     if (lent)

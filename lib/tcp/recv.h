@@ -144,7 +144,8 @@ int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops 
 void iskra_tcp_conn_done(struct iskra_tcp_conn *conn); /* accepts a zeroed or half-built object */
 
 /* STOP_CONN, after the socket was unbound: forget everything half received or half sent, give loans
- * back, digests off. The object is then as after init; only the counters go on. */
+ * back, digests off. The object is then as after init: bound() comes before the next window. Only
+ * the counters go on. */
 void iskra_tcp_conn_reset(struct iskra_tcp_conn *conn);
 
 /* notes F8, F18: iscsi_tcp_hdr_recv_prep. The next bytes are a header. */

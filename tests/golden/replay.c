@@ -326,6 +326,7 @@ int replay_run(struct replay *r, const uint8_t *bytes, size_t len, struct chunks
     for (unsigned i = 0; i < r->cmd_cnt; i++)
         cmd_restart(&r->cmds[i]);
     iskra_tcp_conn_reset(&r->conn);
+    r->conn.port.ops->bound(&r->conn.port);
     r->conn.in.exact = true;
     r->login_over = false;
     r->failure_cnt = r->complete_cnt = 0;

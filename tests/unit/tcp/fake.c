@@ -148,7 +148,14 @@ void fake_init(struct fake *f)
         rc = iskra_tcp_conn_init(&f->conn, &fake_ops, &f->pf, &f->trace, 1, 16);
     if (rc != 0)
         abort();
+    f->conn.port.ops->bound(&f->conn.port);
     f->conn.in.max_recv_data_len = 256 * 1024;
+}
+
+void fake_reset(struct fake *f)
+{
+    iskra_tcp_conn_reset(&f->conn);
+    f->conn.port.ops->bound(&f->conn.port);
 }
 
 void fake_done(struct fake *f)

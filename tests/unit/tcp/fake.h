@@ -59,6 +59,9 @@ struct fake {
 void fake_init(struct fake *f);
 void fake_done(struct fake *f);
 
+/* STOP_CONN and a new BIND_CONN. */
+void fake_reset(struct fake *f);
+
 /* A task of its own memory, filled with 0xee and cut into iov_cnt entries of random sizes, some of
  * them empty. The tag is 0x10000000 + its index. */
 struct fake_task *fake_task_add(struct fake *f, enum iskra_data_dir dir, uint32_t transfer_len,

@@ -239,7 +239,7 @@ static void a_reset_makes_a_failed_connection_like_new(void **state)
     assert_int_equal(feed(f, &s, SIZE_MAX), -EBADMSG);
     stream_done(&s);
     f->failure_cnt = 0;
-    iskra_tcp_conn_reset(&f->conn);
+    fake_reset(f);
     stream_put_nop_in(&s);
     assert_int_equal(feed(f, &s, SIZE_MAX), 0);
     assert_int_equal(f->complete_cnt, 1);
@@ -260,7 +260,7 @@ static void a_reset_in_the_middle_of_anything_starts_over(void **state)
         digests_set(f, &s, true, true);
         struct stream part = {.bytes = s.bytes, .len = cut};
         assert_int_equal(feed(f, &part, SIZE_MAX), 0);
-        iskra_tcp_conn_reset(&f->conn);
+        fake_reset(f);
         assert_int_equal(task->ref_cnt, 0);
         fake_task_restart(task);
     }
@@ -301,7 +301,6 @@ static void close_and_write_space_are_passed_on(void **state)
 {
     struct fake *f = *state;
     struct iskra_port *port = &f->conn.port;
-    port->ops->bound(port);
     port->ops->state_change(port, 0);
     port->ops->write_space(port);
     assert_int_equal(f->closed_cnt, 1);

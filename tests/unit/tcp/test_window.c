@@ -181,7 +181,7 @@ static void a_reset_gives_all_loans_back(void **state)
     receive_header(f, &s);
     (void)window(f);
     assert_int_equal(task->ref_cnt, 2);
-    iskra_tcp_conn_reset(&f->conn);
+    fake_reset(f);
     assert_int_equal(task->ref_cnt, 0);
     assert_int_equal(window(f), 1); /* a header is awaited */
     assert_int_equal(iskra_tcp_recv(&f->conn, 0), 0);

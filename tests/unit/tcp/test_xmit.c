@@ -169,7 +169,7 @@ static void a_reset_forgets_what_is_half_sent(void **state)
     struct stream wire = {0};
     (void)send_some(f, &wire, 4, 1000, 20);
     assert_int_equal(task->ref_cnt, 3);
-    iskra_tcp_conn_reset(&f->conn);
+    fake_reset(f);
     assert_int_equal(task->ref_cnt, 0);
     assert_false(iskra_tcp_xmit_pending(&f->conn));
     wire.len = 0;
@@ -210,7 +210,7 @@ static void one_send_takes_at_most_256_kib(void **state)
     struct stream wire = {0};
     assert_int_equal(send_some(f, &wire, ISKRA_SEND_IOV_MAX, 1000000, 1000000), ISKRA_SEND_LEN_MAX);
     stream_done(&wire);
-    iskra_tcp_conn_reset(&f->conn);
+    fake_reset(f);
     free(data);
 }
 

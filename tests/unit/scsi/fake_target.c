@@ -179,3 +179,26 @@ int fake_teardown(void **state)
     test_free(t);
     return 0;
 }
+
+void fake_lun_done(void *arg, int status, struct iskra_sdev *sdev, const struct iskra_error *err)
+{
+    struct fake_target *t = arg;
+
+    t->done_cnt++;
+    t->status = status;
+    t->sdev = sdev;
+    if (err != NULL)
+        t->error = *err;
+    assert_true((status == 0) == (sdev != NULL));
+}
+
+void fake_scan_lun(struct fake_target *t, uint32_t number)
+{
+    uint64_t lun;
+
+    assert_int_equal(iskra_lun_encode(number, &lun), 0);
+    assert_int_equal(iskra_scan_lun(&t->rig->host, lun, fake_lun_done, t, &t->scan, NULL), 0);
+    assert_int_equal(t->done_cnt, 0);
+    rig_advance_to(t->rig, t->rig->round.now_ns + 10 * RIG_S);
+    assert_int_equal(t->done_cnt, 1);
+}

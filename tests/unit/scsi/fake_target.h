@@ -49,6 +49,10 @@ void fake_answer(struct rig *r, struct iskra_cmnd *cmnd); /* rig->target */
 struct fake_lun *fake_add_disk(struct fake_target *t, uint32_t number);
 void fake_refuse(struct iskra_cmnd *cmnd, uint8_t key, uint8_t asc, uint8_t ascq);
 
+/* Opens one LUN and lets time pass until it is done: status, error and sdev tell how. */
+void fake_scan_lun(struct fake_target *t, uint32_t number);
+void fake_lun_done(void *arg, int status, struct iskra_sdev *sdev, const struct iskra_error *err);
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
 
 #endif

@@ -1,5 +1,4 @@
-/* What becomes of a command that ended: pieces, short transfers, retries, errors and their words;
- * timeouts. */
+/* What becomes of a command that ended: pieces, short transfers, retries, errors and their words. */
 #include <errno.h>
 
 #include "unit/scsi/scsi_rig.h"

@@ -6,35 +6,12 @@
 #include "wire/luns.h"
 #include "wire/vpd.h"
 
-static void lun_done(void *arg, int status, struct iskra_sdev *sdev, const struct iskra_error *err)
-{
-    struct fake_target *t = arg;
-
-    t->done_cnt++;
-    t->status = status;
-    t->sdev = sdev;
-    if (err != NULL)
-        t->error = *err;
-    assert_true((status == 0) == (sdev != NULL));
-}
-
-static void scan_lun(struct fake_target *t, uint32_t number)
-{
-    uint64_t lun;
-
-    assert_int_equal(iskra_lun_encode(number, &lun), 0);
-    assert_int_equal(iskra_scan_lun(&t->rig->host, lun, lun_done, t, &t->scan, NULL), 0);
-    assert_int_equal(t->done_cnt, 0);
-    rig_advance_to(t->rig, t->rig->round.now_ns + 10 * RIG_S);
-    assert_int_equal(t->done_cnt, 1);
-}
-
 static void a_disk_tells_all_about_itself(void **state)
 {
     struct fake_target *t = *state;
 
     fake_add_disk(t, 3)->max_transfer_blocks = 100;
-    scan_lun(t, 3);
+    fake_scan_lun(t, 3);
     assert_int_equal(t->status, 0);
     const struct iskra_sdev *d = t->sdev;
     assert_string_equal(iskra_sdev_state_name(d->state), "RUNNING");
@@ -58,7 +35,7 @@ static void no_such_lun_is_said_with_its_number(void **state)
     struct fake_target *t = *state;
 
     fake_add_disk(t, 0);
-    scan_lun(t, 7);
+    fake_scan_lun(t, 7);
     assert_int_equal(t->status, -ENXIO);
     assert_int_equal(t->error.code, ISKRA_E_NOT_FOUND);
     assert_string_equal(t->error.text, "no LUN 7 at this target");
@@ -78,7 +55,7 @@ static void lun_not_supported_as_sense_is_no_such_lun_too(void **state)
     struct fake_target *t = *state;
 
     t->lie = inquiry_says_25;
-    scan_lun(t, 7);
+    fake_scan_lun(t, 7);
     assert_int_equal(t->status, -ENXIO);
     assert_int_equal(t->error.code, ISKRA_E_NOT_FOUND);
 }
@@ -89,7 +66,7 @@ static void unit_attentions_are_outlasted(void **state)
 
     fake_add_disk(t, 0);
     t->ua_cnt = 3;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_int_equal(t->rig->ua_cnt, 3);
 }
@@ -100,7 +77,7 @@ static void a_lun_of_nothing_but_unit_attentions_is_given_up(void **state)
 
     fake_add_disk(t, 0);
     t->ua_cnt = 1000;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, -EIO);
     assert_int_equal(t->error.code, ISKRA_E_SCSI);
     assert_int_equal(t->asked[ISKRA_SCSI_INQUIRY], 5);
@@ -123,7 +100,7 @@ static void a_short_inquiry_is_refused_with_numbers(void **state)
 
     fake_add_disk(t, 0);
     t->lie = inquiry_is_short;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, -EBADMSG);
     assert_int_equal(t->error.code, ISKRA_E_RESPONSE);
     assert_string_equal(t->error.text, "INQUIRY: 4 bytes came, at least 36 are due");
@@ -134,7 +111,7 @@ static void an_empty_inquiry_is_asked_for_a_few_times(void **state)
     struct fake_target *t = *state;
 
     t->lie = inquiry_is_short;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, -EBADMSG);
     assert_int_equal(t->asked[ISKRA_SCSI_INQUIRY], 5);
 }
@@ -160,7 +137,7 @@ static void what_inquiry_offers_beyond_36_bytes_is_asked_for_once(void **state)
 
     fake_add_disk(t, 0);
     t->lie = inquiry_offers_255;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_string_equal(t->sdev->inquiry.product, "LONGER");
 }
@@ -184,7 +161,7 @@ static void lying_vpd_pages_are_bounded_and_not_fatal(void **state)
 
     fake_add_disk(t, 0);
     t->lie = all_vpd_lies;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_string_equal(t->sdev->identity, "");
     assert_int_equal(t->asked_vpd[ISKRA_VPD_DEVICE_ID], 2); /* 252 bytes, then as much as we take */
@@ -209,7 +186,7 @@ static void a_wrong_page_00_means_that_no_other_is_asked_for(void **state)
 
     fake_add_disk(t, 0);
     t->lie = vpd_of_other_pages;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_string_equal(t->sdev->serial, "");
     assert_int_equal(t->asked_vpd[ISKRA_VPD_SERIAL], 0);
@@ -232,146 +209,11 @@ static void refused_pages_leave_their_fields_empty(void **state)
 
     fake_add_disk(t, 0);
     t->lie = everything_but_inquiry_and_capacity_fails;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_true(t->sdev->capacity_known);
     assert_false(t->sdev->write_protected);
     assert_int_equal(t->sdev->max_transfer_len, ISKRA_SDEV_TRANSFER_MAX);
-}
-
-static void block_lengths_are_powers_of_two_from_512_to_64_kib(void **state)
-{
-    static const struct {
-        uint32_t block_len;
-        bool good;
-    } rows[] = {{0, false},    {1, false},      {256, false},        {511, false},
-                {512, true},   {520, false},    {528, false},        {4096, true},
-                {65536, true}, {131072, false}, {0x80000000, false}, {UINT32_MAX, false}};
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        t->luns[0].capacity.block_len = rows[i].block_len;
-        t->done_cnt = 0;
-        scan_lun(t, 0);
-        if (rows[i].good) {
-            assert_int_equal(t->status, 0);
-            assert_int_equal(t->sdev->block_len, rows[i].block_len);
-            assert_int_equal(t->sdev->max_transfer_len % rows[i].block_len, 0);
-        } else {
-            char want[128];
-            snprintf(want, sizeof(want),
-                     "READ CAPACITY: block length %u is not a power of two from 512 to 65536",
-                     rows[i].block_len);
-            assert_int_equal(t->status, -ENOTSUP);
-            assert_int_equal(t->error.code, ISKRA_E_RESPONSE);
-            assert_string_equal(t->error.text, want);
-        }
-    }
-}
-
-static void a_capacity_that_overflows_is_refused(void **state)
-{
-    static const struct {
-        uint64_t last_lba;
-        uint32_t block_len;
-        bool good;
-    } rows[] = {
-        {UINT64_MAX, 512, false},
-        {UINT64_MAX - 1, 65536, false},
-        {UINT64_C(0x7fffffffffffffff) / 512, 512, false},
-        {UINT64_C(0x7fffffffffffffff) / 512 - 1, 512, true},
-    };
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        t->luns[0].capacity.last_lba = rows[i].last_lba;
-        t->luns[0].capacity.block_len = rows[i].block_len;
-        t->done_cnt = 0;
-        scan_lun(t, 0);
-        assert_int_equal(t->status, rows[i].good ? 0 : -EOVERFLOW);
-    }
-    assert_int_equal(t->sdev->block_cnt, UINT64_C(0x7fffffffffffffff) / 512);
-}
-
-static void read_capacity_16_comes_first_with_spc_3(void **state)
-{
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    scan_lun(t, 0);
-    assert_int_equal(t->asked[ISKRA_SCSI_SERVICE_ACTION_IN_16], 1);
-    assert_int_equal(t->asked[ISKRA_SCSI_READ_CAPACITY_10], 0);
-}
-
-static void without_read_capacity_16_the_10_byte_one_decides(void **state)
-{
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    t->no_capacity16 = true;
-    scan_lun(t, 0);
-    assert_int_equal(t->status, 0);
-    assert_int_equal(t->sdev->block_cnt, 204800);
-    assert_int_equal(t->asked[ISKRA_SCSI_READ_CAPACITY_10], 1);
-}
-
-static void an_old_disk_that_is_too_large_for_10_bytes_is_asked_with_16(void **state)
-{
-    struct fake_target *t = *state;
-    struct fake_lun *l = fake_add_disk(t, 0);
-
-    l->inquiry.version = 4;
-    l->capacity.last_lba = UINT64_C(0x123456789);
-    scan_lun(t, 0);
-    assert_int_equal(t->status, 0);
-    assert_int_equal(t->asked[ISKRA_SCSI_READ_CAPACITY_10], 1);
-    assert_int_equal(t->asked[ISKRA_SCSI_SERVICE_ACTION_IN_16], 1);
-    assert_int_equal(t->sdev->block_cnt, UINT64_C(0x12345678a));
-}
-
-static bool capacity_is_short(struct fake_target *t, struct iskra_cmnd *cmnd,
-                              const struct iskra_cdb *cdb)
-{
-    static const uint8_t few[4] = {0};
-
-    if (cdb->opcode != ISKRA_SCSI_SERVICE_ACTION_IN_16)
-        return false;
-    rig_data_in(cmnd, few, sizeof(few));
-    return true;
-}
-
-static void a_short_capacity_is_refused_with_numbers(void **state)
-{
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    t->lie = capacity_is_short;
-    scan_lun(t, 0);
-    assert_int_equal(t->status, -EBADMSG);
-    assert_string_equal(t->error.text, "READ CAPACITY(16): 4 bytes came, at least 12 are due");
-}
-
-static bool no_medium(struct fake_target *t, struct iskra_cmnd *cmnd, const struct iskra_cdb *cdb)
-{
-    if (cdb->opcode == ISKRA_SCSI_INQUIRY)
-        return false;
-    fake_refuse(cmnd, ISKRA_SENSE_NOT_READY, 0x3a, 0x00);
-    return true;
-}
-
-static void a_disk_without_a_medium_is_refused_in_scsi_words(void **state)
-{
-    struct fake_target *t = *state;
-
-    fake_add_disk(t, 0);
-    t->lie = no_medium;
-    scan_lun(t, 0);
-    assert_int_equal(t->status, -EIO);
-    assert_int_equal(t->error.code, ISKRA_E_SCSI);
-    assert_string_equal(t->error.text, "READ CAPACITY(16): CHECK CONDITION, NOT READY (2h), MEDIUM "
-                                       "NOT PRESENT (3Ah/00h)");
 }
 
 static void another_device_than_a_disk_is_opened_without_a_capacity(void **state)
@@ -379,7 +221,7 @@ static void another_device_than_a_disk_is_opened_without_a_capacity(void **state
     struct fake_target *t = *state;
 
     fake_add_disk(t, 0)->inquiry.type = ISKRA_TYPE_CONTROLLER;
-    scan_lun(t, 0);
+    fake_scan_lun(t, 0);
     assert_int_equal(t->status, 0);
     assert_false(t->sdev->capacity_known);
     assert_int_equal(t->asked[ISKRA_SCSI_SERVICE_ACTION_IN_16], 0);
@@ -394,7 +236,7 @@ static void a_session_lost_at_any_command_ends_the_scan_of_a_lun(void **state)
     for (t->lose_after = 1; t->lose_after < 50; t->lose_after++) {
         t->cmd_cnt = 0;
         t->done_cnt = 0;
-        scan_lun(t, 0);
+        fake_scan_lun(t, 0);
         if (t->status == 0)
             break;
         assert_int_equal(t->error.code, ISKRA_E_CONNECTION);
@@ -412,7 +254,7 @@ static void a_cancelled_scan_says_so_once(void **state)
 
     fake_add_disk(t, 0);
     t->rig->target = NULL; /* nobody answers for now */
-    assert_int_equal(iskra_scan_lun(&t->rig->host, 0, lun_done, t, &t->scan, NULL), 0);
+    assert_int_equal(iskra_scan_lun(&t->rig->host, 0, fake_lun_done, t, &t->scan, NULL), 0);
     iskra_scan_cancel(t->scan);
     rig_work(t->rig);
     assert_int_equal(t->done_cnt, 0); /* the command is out */
@@ -434,7 +276,7 @@ static void every_failed_allocation_of_a_scan_is_survived(void **state)
         memset(&err, 0, sizeof(err));
         t->done_cnt = 0;
         m->fail_at = m->call_cnt + n;
-        int rc = iskra_scan_lun(&t->rig->host, 0, lun_done, t, NULL, &err);
+        int rc = iskra_scan_lun(&t->rig->host, 0, fake_lun_done, t, NULL, &err);
         rig_work(t->rig);
         m->fail_at = 0;
         if (rc == 0) {
@@ -462,13 +304,6 @@ int main(void)
         T(lying_vpd_pages_are_bounded_and_not_fatal),
         T(a_wrong_page_00_means_that_no_other_is_asked_for),
         T(refused_pages_leave_their_fields_empty),
-        T(block_lengths_are_powers_of_two_from_512_to_64_kib),
-        T(a_capacity_that_overflows_is_refused),
-        T(read_capacity_16_comes_first_with_spc_3),
-        T(without_read_capacity_16_the_10_byte_one_decides),
-        T(an_old_disk_that_is_too_large_for_10_bytes_is_asked_with_16),
-        T(a_short_capacity_is_refused_with_numbers),
-        T(a_disk_without_a_medium_is_refused_in_scsi_words),
         T(another_device_than_a_disk_is_opened_without_a_capacity),
         T(a_session_lost_at_any_command_ends_the_scan_of_a_lun),
         T(a_cancelled_scan_says_so_once),

@@ -40,19 +40,21 @@ struct iskra_scan {
     struct iskra_report_luns report;
 };
 
-static int scan_new(struct iskra_shost *host, enum scan_stage stage, void *arg,
-                    struct iskra_scan **ret_scan, struct iskra_error *err)
+/* NULL: no memory, and *err says so. */
+static struct iskra_scan *scan_new(struct iskra_shost *host, enum scan_stage stage, void *arg,
+                                   struct iskra_error *err)
 {
     const struct iskra_platform *pf = host->round->pf;
     struct iskra_scan *scan = pf->alloc(pf->arg, sizeof(*scan));
 
-    if (scan == NULL)
-        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a scan");
+    if (scan == NULL) {
+        (void)iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a scan");
+        return NULL;
+    }
     scan->host = host;
     scan->stage = stage;
     scan->arg = arg;
-    *ret_scan = scan;
-    return 0;
+    return scan;
 }
 
 static void scan_free(struct iskra_scan *scan)
@@ -105,11 +107,10 @@ static void one_lun_done(struct iskra_probe *probe, int status)
 int iskra_scan_lun(struct iskra_shost *host, uint64_t lun, iskra_scan_lun_fn *fn, void *arg,
                    struct iskra_scan **ret_scan, struct iskra_error *err)
 {
-    struct iskra_scan *scan;
-    int rc = scan_new(host, STAGE_ONE_LUN, arg, &scan, err);
+    struct iskra_scan *scan = scan_new(host, STAGE_ONE_LUN, arg, err);
 
-    if (rc != 0)
-        return rc;
+    if (scan == NULL)
+        return -ENOMEM;
     scan->lun_fn = fn;
     scan->sdev = iskra_alloc_sdev(host, lun);
     if (scan->sdev == NULL) {
@@ -117,7 +118,7 @@ int iskra_scan_lun(struct iskra_shost *host, uint64_t lun, iskra_scan_lun_fn *fn
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a device");
     }
     scan->probing = true;
-    rc = iskra_probe_start(&scan->probe, scan->sdev, one_lun_done);
+    int rc = iskra_probe_start(&scan->probe, scan->sdev, one_lun_done);
     if (rc != 0) {
         if (err != NULL)
             *err = scan->probe.error;
@@ -278,15 +279,14 @@ static void list_next(void *arg)
 int iskra_scan_luns(struct iskra_shost *host, iskra_scan_entry_fn *entry, iskra_scan_luns_fn *fn,
                     void *arg, struct iskra_scan **ret_scan, struct iskra_error *err)
 {
-    struct iskra_scan *scan;
-    int rc = scan_new(host, STAGE_REPORT_LUN_0, arg, &scan, err);
+    struct iskra_scan *scan = scan_new(host, STAGE_REPORT_LUN_0, arg, err);
 
-    if (rc != 0)
-        return rc;
+    if (scan == NULL)
+        return -ENOMEM;
     scan->entry_fn = entry;
     scan->luns_fn = fn;
     scan->sequential_limit = SEQUENTIAL_LUNS;
-    rc = list_ask(scan, 0);
+    int rc = list_ask(scan, 0);
     if (rc != 0) {
         if (err != NULL)
             *err = scan->error;

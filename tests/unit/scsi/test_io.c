@@ -1,4 +1,5 @@
-/* What becomes of a command that ended: pieces, short transfers, retries, errors and their words. */
+/* What becomes of a command that ended: pieces, short transfers, retries, errors and their words.
+ */
 #include <errno.h>
 
 #include "unit/scsi/scsi_rig.h"

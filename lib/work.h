@@ -1,8 +1,10 @@
-/* Deferred work: what the kernel hands to work queues and softirqs, here items of one list that the loop runs when
- * the layers have returned. Queuing is O(1), idempotent while queued, and never runs anything.
+/* Deferred work: what the kernel hands to work queues and softirqs, here items of one list that the
+ * loop runs when the layers have returned. Queuing is O(1), idempotent while queued, and never runs
+ * anything.
  *
- * An initiator has two such lists: `work` (completions, events, expired timers) and `xmit` (transmit workers), run in
- * that order, so that everything completions submit goes out in one batch. */
+ * An initiator has two such lists: `work` (completions, events, expired timers) and `xmit`
+ * (transmit workers), run in that order, so that everything completions submit goes out in one
+ * batch. */
 #ifndef ISKRA_WORK_H
 #define ISKRA_WORK_H
 
@@ -39,7 +41,8 @@ static inline void iskra_work_cancel(struct iskra_work *work)
     iskra_list_remove(&work->link);
 }
 
-/* Runs what is queued now; items that queue themselves again wait for the next call. Returns how many ran. */
+/* Runs what is queued now; items that queue themselves again wait for the next call. Returns how
+ * many ran. */
 static inline unsigned iskra_workq_run(struct iskra_workq *q)
 {
     struct iskra_list now;

@@ -18,9 +18,13 @@ if ! echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n); int LLVMF
 fi
 
 compile() { # directory, planted bug
-    [ -f "$1/build.ninja" ] || CC=$clang meson setup "$1" -Dfuzz=true -Dtests=disabled \
-        -Dplanted_bug="$2" >"$1.log" 2>&1 || { cat "$1.log"; exit 1; }
-    ninja -C "$1" fuzz/fuzz_recv >"$1.log" 2>&1 || { cat "$1.log"; exit 1; }
+    mkdir -p "$1"
+    if ! { [ -f "$1/build.ninja" ] ||
+        CC=$clang meson setup "$1" -Dfuzz=true -Dtests=disabled -Dplanted_bug="$2"; } >"$1/compile.out" 2>&1 ||
+        ! ninja -C "$1" fuzz/fuzz_recv >"$1/compile.out" 2>&1; then
+        cat "$1/compile.out"
+        exit 1
+    fi
 }
 
 run() { # directory, arguments: new inputs go to a corpus of that build

@@ -47,16 +47,20 @@ static bool tree_build(struct tree *tree, const struct cli_trace *trace)
     return true;
 }
 
-/* Numbers that are codes on the wire read better in hex. */
+/* Numbers that are codes on the wire read better in hex, and better still with their name. */
 static void step_format(const struct iskra_trace_record *record, char *buf, size_t size)
 {
-    const char *detail = iskra_step_detail(record->what);
+    const char *name = iskra_step_name(record->what), *detail = iskra_step_detail(record->what);
+    const char *word = iskra_step_detail_word(record->what, record->a);
     bool hex = strcmp(detail, "opcode") == 0 || strcmp(detail, "cdb") == 0;
     if (detail[0] == '\0')
-        snprintf(buf, size, "%s", iskra_step_name(record->what));
+        snprintf(buf, size, "%s", name);
+    else if (hex)
+        snprintf(buf, size, "%s %s 0x%02" PRIx32 " %s", name, detail, record->a, word);
+    else if (word[0] != '\0')
+        snprintf(buf, size, "%s %s %s", name, detail, word);
     else
-        snprintf(buf, size, hex ? "%s %s 0x%02" PRIx32 : "%s %s %" PRIu32,
-                 iskra_step_name(record->what), detail, record->a);
+        snprintf(buf, size, "%s %s %" PRIu32, name, detail, record->a);
 }
 
 /* Times count from the first step, see the top. */

@@ -13,6 +13,7 @@
 #include <iskra/platform.h>
 
 #include "wire/bhs.h"
+#include "wire/cdb.h"
 
 int iskra_trace_init(struct iskra_trace *tr, const struct iskra_platform *pf, uint32_t record_cnt)
 {
@@ -159,6 +160,32 @@ const char *iskra_step_notes(unsigned step)
 const char *iskra_step_detail(unsigned step)
 {
     return step_find(step)->detail;
+}
+
+/* Names of SET_PARAM's parameters, registered as the names of states are. */
+static struct {
+    const char *const *names;
+    unsigned cnt;
+} params;
+
+void iskra_trace_param_names(const char *const *names, unsigned cnt)
+{
+    __atomic_store_n(&params.names, names, __ATOMIC_RELAXED);
+    __atomic_store_n(&params.cnt, cnt, __ATOMIC_RELEASE);
+}
+
+const char *iskra_step_detail_word(unsigned step, uint32_t value)
+{
+    const char *detail = iskra_step_detail(step);
+    if (strcmp(detail, "opcode") == 0)
+        return iskra_opcode_name((uint8_t)value);
+    if (strcmp(detail, "cdb") == 0)
+        return iskra_cdb_name((uint8_t)value, 0);
+    if (strcmp(detail, "error") == 0)
+        return iskra_conn_error_name(value);
+    if (strcmp(detail, "param") == 0 && value < __atomic_load_n(&params.cnt, __ATOMIC_ACQUIRE))
+        return __atomic_load_n(&params.names, __ATOMIC_RELAXED)[value];
+    return "";
 }
 
 /* Names of states. Layers register theirs from whatever thread runs an initiator, always the same

@@ -45,6 +45,9 @@ void iskra_trace_error(struct iskra_trace *tr, uint16_t sid, uint32_t conn_error
 void iskra_trace_state_names(enum iskra_trace_machine machine, const char *const *names,
                              unsigned cnt);
 
+/* The same for the parameters of SET_PARAM (control/event.h). */
+void iskra_trace_param_names(const char *const *names, unsigned cnt);
+
 void iskra_trace_enter(struct iskra_trace *tr, enum iskra_step step, uint32_t detail);
 void iskra_trace_leave(struct iskra_trace *tr, enum iskra_step step);
 

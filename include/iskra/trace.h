@@ -1,9 +1,9 @@
 /* The trace: what the stack did, in the words of the notes.
  *
- * Two levels. Always on: one record per PDU and per state change, stamped with the round's time, kept in a ring
- * of the initiator (struct iskra). On request: one record on entering and one on leaving each step, stamped
- * with the real time. `iskra trace` prints the second kind as a call tree. Records are plain data and may be
- * copied. */
+ * Two levels. Always on: one record per PDU and per state change, stamped with the round's time,
+ * kept in a ring of the initiator (struct iskra). On request: one record on entering and one on
+ * leaving each step, stamped with the real time. `iskra trace` prints the second kind as a call
+ * tree. Records are plain data and may be copied. */
 #ifndef ISKRA_TRACE_H
 #define ISKRA_TRACE_H
 
@@ -23,21 +23,23 @@ enum iskra_trace_kind {
     ISKRA_TRACE_ENTER = 5,   /* what = enum iskra_step; a = the step's detail */
     ISKRA_TRACE_LEAVE = 6,   /* what = enum iskra_step */
 };
-/* PDU records: b is StatSN for a PDU that came in, CmdSN for one that went out; c is DataSN, R2TSN, or 0. */
+/* PDU records: b is StatSN for a PDU that came in, CmdSN for one that went out; c is DataSN, R2TSN,
+ * or 0. */
 
 struct iskra_trace_record {
     uint64_t time_ns; /* platform clock */
     uint16_t kind;    /* enum iskra_trace_kind */
     uint16_t what;
-    uint16_t sid;     /* session number inside the initiator; 0 = none */
-    uint8_t depth;    /* nesting of ENTER / LEAVE */
-    uint8_t flags;    /* PDU records: byte 1 of the header (F, S, U, O, ... bits) */
-    uint32_t itt;     /* PDU records: tag as on the wire; else 0 */
+    uint16_t sid;  /* session number inside the initiator; 0 = none */
+    uint8_t depth; /* nesting of ENTER / LEAVE */
+    uint8_t flags; /* PDU records: byte 1 of the header (F, S, U, O, ... bits) */
+    uint32_t itt;  /* PDU records: tag as on the wire; else 0 */
     uint32_t a, b, c;
 };
 
-/* Every step, in the order of the stack: id, name (the notes' name, prefix aside), layer, the notes' fragments it
- * stands for, what its detail `a` counts ("" = nothing). The list only grows at its end within a release series. */
+/* Every step, in the order of the stack: id, name (the notes' name, prefix aside), layer, the
+ * notes' fragments it stands for, what its detail `a` counts ("" = nothing). The list only grows at
+ * its end within a release series. */
 #define ISKRA_STEPS(X)                                                                             \
     X(CREATE_SESSION, "create_session", "class", "", "sid")                                        \
     X(CREATE_CONN, "create_conn", "class", "", "cid")                                              \
@@ -119,14 +121,17 @@ enum iskra_trace_machine {
     ISKRA_MACHINE_DEVICE = 4,  /* scsi/device.h */
 };
 
-/* The always-on records, oldest first: copies at most `max` of the newest into `ret` and returns how many. */
+/* The always-on records, oldest first: copies at most `max` of the newest into `ret` and returns
+ * how many. */
 struct iskra;
-ISKRA_PUBLIC unsigned iskra_trace_read(const struct iskra *ctx, struct iskra_trace_record *ret, unsigned max);
+ISKRA_PUBLIC unsigned iskra_trace_read(const struct iskra *ctx, struct iskra_trace_record *ret,
+                                       unsigned max);
 
-/* While fn is set each step calls it twice, with ENTER and LEAVE records, and each PDU and state change once.
- * fn must not call into the library. NULL ends it. */
+/* While fn is set each step calls it twice, with ENTER and LEAVE records, and each PDU and state
+ * change once. fn must not call into the library. NULL ends it. */
 ISKRA_PUBLIC void iskra_trace_steps(struct iskra *ctx,
-                                    void (*fn)(void *arg, const struct iskra_trace_record *rec), void *arg);
+                                    void (*fn)(void *arg, const struct iskra_trace_record *rec),
+                                    void *arg);
 
 /* Names of steps, layers and fragments ("F45 F46" or ""); static storage, "?" out of range. */
 ISKRA_PUBLIC const char *iskra_step_name(unsigned step);
@@ -134,8 +139,14 @@ ISKRA_PUBLIC const char *iskra_step_layer(unsigned step);
 ISKRA_PUBLIC const char *iskra_step_notes(unsigned step);
 ISKRA_PUBLIC const char *iskra_step_detail(unsigned step);
 
-/* One record as a line of text without a time and without a newline, NUL-terminated in buf; returns buf. */
-ISKRA_PUBLIC char *iskra_trace_format(const struct iskra_trace_record *rec, char *buf, unsigned size);
+/* What a detail's value is called: an opcode's, a CDB's, a parameter's name; "" if it is just a
+ * number. Static storage. */
+ISKRA_PUBLIC const char *iskra_step_detail_word(unsigned step, uint32_t value);
+
+/* One record as a line of text without a time and without a newline, NUL-terminated in buf; returns
+ * buf. */
+ISKRA_PUBLIC char *iskra_trace_format(const struct iskra_trace_record *rec, char *buf,
+                                      unsigned size);
 
 #ifdef __cplusplus
 }

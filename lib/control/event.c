@@ -1,4 +1,4 @@
-/* Names of the control interface's messages. */
+/* Names of the control interface's messages and parameters. */
 #include "control/event.h"
 
 const char *iskra_uevent_name(enum iskra_uevent_type type)
@@ -35,3 +35,28 @@ const char *iskra_uevent_name(enum iskra_uevent_type type)
     }
     return "?";
 }
+
+const char *const iskra_param_names[ISKRA_PARAM_CNT] = {
+    [ISKRA_PARAM_MAX_RECV_DLENGTH] = "MAX_RECV_DLENGTH",
+    [ISKRA_PARAM_MAX_XMIT_DLENGTH] = "MAX_XMIT_DLENGTH",
+    [ISKRA_PARAM_HDRDGST_EN] = "HDRDGST_EN",
+    [ISKRA_PARAM_DATADGST_EN] = "DATADGST_EN",
+    [ISKRA_PARAM_INITIAL_R2T_EN] = "INITIAL_R2T_EN",
+    [ISKRA_PARAM_MAX_R2T] = "MAX_R2T",
+    [ISKRA_PARAM_IMM_DATA_EN] = "IMM_DATA_EN",
+    [ISKRA_PARAM_FIRST_BURST] = "FIRST_BURST",
+    [ISKRA_PARAM_MAX_BURST] = "MAX_BURST",
+    [ISKRA_PARAM_PDU_INORDER_EN] = "PDU_INORDER_EN",
+    [ISKRA_PARAM_DATASEQ_INORDER_EN] = "DATASEQ_INORDER_EN",
+    [ISKRA_PARAM_ERL] = "ERL",
+    [ISKRA_PARAM_EXP_STATSN] = "EXP_STATSN",
+    [ISKRA_PARAM_TPGT] = "TPGT",
+    [ISKRA_PARAM_PING_TMO] = "PING_TMO",
+    [ISKRA_PARAM_RECV_TMO] = "RECV_TMO",
+    [ISKRA_PARAM_ABORT_TMO] = "ABORT_TMO",
+    [ISKRA_PARAM_LU_RESET_TMO] = "LU_RESET_TMO",
+    [ISKRA_PARAM_TGT_RESET_TMO] = "TGT_RESET_TMO",
+    [ISKRA_PARAM_SESS_RECOVERY_TMO] = "SESS_RECOVERY_TMO",
+    [ISKRA_PARAM_FAST_ABORT] = "FAST_ABORT",
+    [ISKRA_PARAM_DISCOVERY_SESS] = "DISCOVERY_SESS",
+};

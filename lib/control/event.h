@@ -65,6 +65,8 @@ enum iskra_param {
     ISKRA_PARAM_CNT
 };
 
+extern const char *const iskra_param_names[ISKRA_PARAM_CNT]; /* "MAX_RECV_DLENGTH", ... */
+
 struct iskra_conn_stats {
     uint64_t rx_octets, tx_octets;
     uint64_t rx_pdus, tx_pdus;

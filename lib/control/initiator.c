@@ -94,6 +94,7 @@ int iskra_initiator_new(struct iskra_round *round, const struct iskra_initiator_
     struct iskra_initiator *ini = pf->alloc(pf->arg, sizeof(*ini));
     if (!ini)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for an initiator");
+    iskra_trace_param_names(iskra_param_names, ISKRA_PARAM_CNT);
     iskra_trace_state_names(ISKRA_MACHINE_CONN, iskra_initiator_state_names,
                             ISKRA_INITIATOR_STATE_CNT);
     ini->round = round;

@@ -12,7 +12,7 @@ LINES_MAX = 450
 # A test is a list of scenarios and may be longer, but not endless.
 TEST_LINES_MAX = 800
 # Interfaces laid out by hand: comments stand beside the fields, tables in columns.
-BY_HAND = re.compile(r"^include/|^lib/(list|round|verdict|work)\.h$")
+BY_HAND = re.compile(r"^include/|^lib/(list|round)\.h$")
 # Directories of some machine; a path of the project is relative, one of the system is /usr, /etc, /dev, /proc, /tmp.
 FOREIGN = re.compile(r"(?<![\w.~)}*%-])/(?:root|home|work|tmp/w)(?![\w.-])")
 
@@ -69,6 +69,14 @@ def example(root):
     return [] if block and block == source else ["the block of README.md below \"In a program\" is not examples/read.c"]
 
 
+def trace_steps(root):
+    """The call tree of README.md shows steps and layers that exist."""
+    known = {(layer, name) for name, layer in re.findall(r'X\(\w+, "(\w+)", "(\w+)"', house.read(root, "include/iskra/trace.h"))}
+    shown = re.findall(r"^ +[\d.]+ +[\d.]+  (\w+) +(\w+)", house.read(root, "README.md"), re.MULTILINE)
+    return [f"no step {name} of layer {layer}" for layer, name in shown if (layer, name) not in known] or \
+        ([] if len(shown) > 10 else ["README.md shows no trace"])
+
+
 def url_keys(root):
     """Both ways: each key of the code is in README.md's table, and the table has no other."""
     code = re.search(r"keys\[\] = \{(.*?)\n\};", house.read(root, "lib/api/settings.c"), re.DOTALL).group(1)
@@ -112,6 +120,7 @@ def main():
     check_format(tap, root)
     tap.check("links_between_documents_lead_somewhere", dead_links(root))
     tap.check("the_example_of_the_readme_is_the_one_that_is_built", example(root))
+    tap.check("the_trace_of_the_readme_shows_steps_that_exist", trace_steps(root))
     tap.check("the_readme_lists_the_keys_of_a_url", url_keys(root))
     tap.check("the_readme_lists_the_exit_codes", exit_codes(root))
     tap.check("contributing_lists_the_packages", packages(root))

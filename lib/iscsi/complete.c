@@ -210,7 +210,8 @@ static enum iskra_conn_error complete_scsi(struct iskra_conn *conn, const uint8_
                : iskra_data_in_rsp(conn, task, hdr);
 }
 
-/* notes F28: iscsi_complete_pdu. */
+/* notes F28, F31, F32: iscsi_complete_pdu, which looks at the opcode again and completes the
+ * task. */
 enum iskra_conn_error iskra_complete_pdu(struct iskra_tcp_conn *tcp, const uint8_t *hdr,
                                          const uint8_t *data, uint32_t len)
 {

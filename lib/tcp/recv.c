@@ -134,8 +134,8 @@ static enum iskra_recv_status segment_full(struct iskra_tcp_conn *conn)
     return ISKRA_RECV_CONN_ERR;
 }
 
-/* notes F10, F12, F14: iscsi_tcp_recv_skb. A buffer of ours is contiguous, so there are no runs to
- * walk. */
+/* notes F10, F12, F13, F14: iscsi_tcp_recv_skb. A buffer of ours is contiguous, so there are no
+ * runs to walk. */
 size_t iskra_tcp_recv_buf(struct iskra_tcp_conn *conn, const uint8_t *buf, size_t len,
                           enum iskra_recv_status *ret_status)
 {

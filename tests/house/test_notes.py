@@ -66,6 +66,19 @@ def steps(text):
     return re.findall(r'X\(\w+, "(\w+)", "\w+", "([^"]*)"', text)
 
 
+def untagged_steps(texts, listed):
+    """A step's fragments stand in the file that defines its function, or in the header of the same name."""
+    problems = []
+    for name, notes in listed:
+        found = set()
+        for path, text in texts.items():
+            if notes and path.endswith(".c") and house.has_function(house.functions(text), name):
+                found |= tags(text) | tags(texts.get(path[:-1] + "h", ""))
+        if fragments(notes) - found:
+            problems.append(f"{name}: no tag {numbers(fragments(notes) - found)} beside its function")
+    return problems
+
+
 def self_test():
     text = ('/* notes F10: one */\n/* notes F33, F35: two\n * F36 */ int x; /* F1 without the word */\n'
             '/* see notes F12-F14, F37 to F39 */ char *s = "notes F46";\n'
@@ -77,6 +90,9 @@ def self_test():
         problems.append(f"functions: {house.functions(text)}")
     if not house.has_function({"iskra_do_it"}, "do_it") or house.has_function({"undo_itt"}, "do_it"):
         problems.append("has_function")
+    beside = {"lib/a.c": "/* notes F1 */\nint do_it(void)\n{\n}\n", "lib/a.h": "/* notes F2 */\n", "lib/b.c": "/* notes F3 */\n"}
+    if len(untagged_steps(beside, [("do_it", "F1 F2"), ("do_it", "F3"), ("do_it", "")])) != 1:
+        problems.append("untagged_steps")
     return problems
 
 
@@ -100,6 +116,7 @@ def main():
     defined = set().union(*(house.functions(t) for t in texts.values()))
     tap.check("every_step_of_the_notes_has_a_function_of_its_name",
               [f"no function {name}() for {notes}" for name, notes in listed if notes and not house.has_function(defined, name)])
+    tap.check("every_step_has_its_fragments_tagged_beside_its_function", untagged_steps(texts, listed))
     tap.check("every_step_is_traced_somewhere",
               [f"no ISKRA_STEP of {name}" for name, _ in listed
                if not any(re.search(rf"\b(?:ISKRA_STEP_)?{name.upper()}\b", house.without_comments(t)) for t in texts.values())])

@@ -15,14 +15,22 @@
 
 #define SYSTEM_FILE "/etc/iscsi/initiatorname.iscsi"
 
+/* As much as fits: the source is for people to read, a path cut short still tells them. */
+static void copy(char *dst, size_t size, const char *src)
+{
+    size_t len = strnlen(src, size - 1);
+    memcpy(dst, src, len);
+    dst[len] = '\0';
+}
+
 static int use(struct iskra_name *ret, const char *name, const char *source,
                struct iskra_error *err)
 {
     int rc = iskra_iscsi_name_check(name, source, err);
     if (rc)
         return rc;
-    snprintf(ret->name, sizeof(ret->name), "%s", name);
-    snprintf(ret->source, sizeof(ret->source), "%s", source);
+    copy(ret->name, sizeof(ret->name), name); /* its length was judged */
+    copy(ret->source, sizeof(ret->source), source);
     return 0;
 }
 

@@ -2,6 +2,7 @@
  */
 #include "rig.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 
 #include "transport/resolve.h"
@@ -57,6 +58,16 @@ static void numeric_addresses_need_no_thread(void **state)
     }
 }
 
+/* A bare container may have no /etc/hosts; the answer is the system's then, too. */
+static bool localhost_is_known(void)
+{
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo("localhost", "3260", NULL, &found);
+    if (rc == 0)
+        freeaddrinfo(found);
+    return rc == 0;
+}
+
 static void a_name_is_looked_up_beside_the_loop(void **state)
 {
     struct rig *rig = *state;
@@ -65,6 +76,11 @@ static void a_name_is_looked_up_beside_the_loop(void **state)
     assert_int_equal(iskra_workq_run(&rig->round.work), 0);
     while (a.cnt == 0)
         assert_true(iskra_epoll_poll(rig->driver, -1) >= 0);
+    if (!localhost_is_known()) {
+        assert_true(a.status < 0);
+        assert_non_null(strstr(a.err.text, "localhost"));
+        return;
+    }
     assert_int_equal(a.status, 0);
     assert_true(a.addr_cnt >= 1);
     if (!strstr(a.text, "127.0.0.1:3260") && !strstr(a.text, "[::1]:3260"))

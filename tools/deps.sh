@@ -25,6 +25,7 @@ test     tgt                  a foreign target in the interop tests
 test     libiscsi-bin         a foreign initiator against the embedded target
 test     clang                second compiler
 test     mandoc               checking the man pages
+test     clang-format         checking the layout of the sources
 fuzz     clang                fuzzers
 fuzz     libclang-rt-14-dev   fuzzers: sanitizer runtime
 fuzz     libfuzzer-14-dev     fuzzers: libFuzzer

@@ -20,7 +20,6 @@ build    libisal-dev          CRC32C: header and data digests
 build    libjson-c-dev        --json output (optional feature json)
 test     libcmocka-dev        unit, golden, stack and target tests
 test     libpcap-dev          reading captures in tests (optional feature pcap)
-test     systemtap-sdt-dev    static probes (optional feature sdt)
 test     tgt                  a foreign target in the interop tests
 test     libiscsi-bin         a foreign initiator against the embedded target
 test     clang                second compiler

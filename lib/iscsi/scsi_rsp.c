@@ -36,13 +36,21 @@ static bool sense_take(struct iskra_cmnd *cmd, const uint8_t *data, uint32_t len
 }
 
 /* GOOD says that the command did all it was asked. If what arrived and what was declared missing do
- * not add up, the caller's memory holds stale bytes somewhere, and must not be taken for data. */
+ * not add up, the caller's memory holds stale bytes somewhere, and must not be taken for data. Any
+ * other status vouches for no more than what arrived: CHECK CONDITION with RECOVERED ERROR keeps
+ * the data, and its residual is not always told. */
 static void read_check(struct iskra_conn *conn, const struct iskra_task *task)
 {
     struct iskra_cmnd *cmd = task->cmd;
-    if (cmd->result != ISKRA_RESULT(ISKRA_DID_OK, STATUS_GOOD) || cmd->dir != ISKRA_DIR_READ)
+    if (ISKRA_RESULT_HOST(cmd->result) != ISKRA_DID_OK || cmd->dir != ISKRA_DIR_READ)
         return;
-    if ((uint64_t)task->tcp.recv_len + cmd->residual == cmd->transfer_len)
+    uint32_t missing = cmd->transfer_len - task->tcp.recv_len;
+    if (ISKRA_RESULT_STATUS(cmd->result) != STATUS_GOOD) {
+        if (cmd->residual < missing)
+            cmd->residual = missing;
+        return;
+    }
+    if (cmd->residual == missing)
         return;
     cmd->result = ISKRA_RESULT(ISKRA_DID_ERROR, 0);
     (void)iskra_session_fail(conn->session, ISKRA_E_RESPONSE, EIO,

@@ -173,6 +173,7 @@ int iskra_outcome_canceled(const struct iskra_scsi_request *sreq)
 int iskra_outcome_short(const struct iskra_scsi_request *sreq)
 {
     return fail(sreq, ISKRA_E_RESPONSE, EIO,
-                ": GOOD, but %" PRIu32 " of %" PRIu32 " bytes are missing", sreq->cmnd.residual,
+                ": %s, but %" PRIu32 " of %" PRIu32 " bytes are missing",
+                iskra_scsi_status_name(ISKRA_RESULT_STATUS(sreq->cmnd.result)), sreq->cmnd.residual,
                 sreq->cmnd.transfer_len);
 }

@@ -97,7 +97,7 @@ static void other_status_is_passed_on(void **state)
     struct rig *r = sent(ISKRA_DIR_READ, 512, &itt);
     struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, itt, BUSY);
     rig_feed_scsi_rsp(r, &rsp, NULL, 0);
-    expect(r, ISKRA_DID_OK, BUSY, 0);
+    expect(r, ISKRA_DID_OK, BUSY, 512);
     rig_free(r);
 }
 
@@ -254,6 +254,27 @@ static void failed_read_may_be_short(void **state)
     rig_free(r);
 }
 
+/* RECOVERED ERROR lets the data stand: only what arrived, whatever the residual says. */
+static void status_that_keeps_the_data_vouches_only_for_what_came(void **state)
+{
+    static const uint8_t sense[20] = {0, 18, 0x70, 0, 1};
+    static const struct {
+        uint32_t data_len, count, residual;
+    } rows[] = {{0, 0, 1000}, {600, 0, 400}, {600, 100, 400}, {600, 500, 500}, {1000, 0, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t itt;
+        struct rig *r = sent(ISKRA_DIR_READ, 1000, &itt);
+        if (rows[i].data_len > 0)
+            feed_data(r, itt, rows[i].data_len);
+        struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, itt, CHECK_CONDITION);
+        rsp.underflow = rows[i].count > 0;
+        rsp.residual = rows[i].count;
+        rig_feed_scsi_rsp(r, &rsp, sense, sizeof(sense));
+        expect(r, ISKRA_DID_OK, CHECK_CONDITION, rows[i].residual);
+        rig_free(r);
+    }
+}
+
 static void window_in_the_response_is_taken(void **state)
 {
     uint32_t itt;
@@ -335,6 +356,7 @@ int main(void)
         cmocka_unit_test(residual_table_with_status_in_the_data_in),
         cmocka_unit_test(short_read_says_how_much_came),
         cmocka_unit_test(failed_read_may_be_short),
+        cmocka_unit_test(status_that_keeps_the_data_vouches_only_for_what_came),
         cmocka_unit_test(window_in_the_response_is_taken),
         cmocka_unit_test(small_gap_in_stat_sn_is_counted),
         cmocka_unit_test(large_gap_in_stat_sn_loses_the_connection),

@@ -209,6 +209,17 @@ static void luns_of_one_target_share_a_session_unless_their_options_differ(void 
     assert_int_equal(iskra_close_sync(c), 0);
 }
 
+static void a_write_protected_lun_says_so(void **state)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        struct iskra_lun *lun = open_url(rig_url(rig_port(rig), n, NULL));
+        struct iskra_lun_info info;
+        iskra_lun_info(lun, &info);
+        assert_int_equal(info.write_protected, n);
+        assert_int_equal(iskra_close_sync(lun), 0);
+    }
+}
+
 struct closer {
     struct iskra_io io;
     struct iovec iov;
@@ -514,9 +525,14 @@ static void an_allocation_that_fails_is_an_error_whichever_it_is(void **state)
     assert_in_range(n, 5, 999);
 }
 
+/* The same content twice, the second time write-protected. */
 static void two_luns(struct iskra_target_options *opts)
 {
-    opts->lun_cnt = 2;
+    static struct iskra_target_backend backends[2];
+    backends[0] = backends[1] = opts->backends[0];
+    backends[1].read_only = true;
+    opts->backends = backends;
+    opts->backend_cnt = 2;
 }
 
 int main(void)
@@ -528,6 +544,7 @@ int main(void)
         TEST(requests_beyond_the_disk_or_off_the_blocks_are_refused),
         TEST(many_random_reads_at_once_are_all_right_using_only_the_descriptor),
         TEST(luns_of_one_target_share_a_session_unless_their_options_differ),
+        TEST(a_write_protected_lun_says_so),
         TEST(a_lun_may_be_closed_from_inside_done_where_blocking_calls_are_refused),
         TEST(a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself),
         TEST(freeing_the_initiator_ends_every_request),

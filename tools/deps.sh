@@ -28,8 +28,7 @@ test     clang-format         checking the layout of the sources
 fuzz     clang                fuzzers
 fuzz     libclang-rt-14-dev   fuzzers: sanitizer runtime
 fuzz     libfuzzer-14-dev     fuzzers: libFuzzer
-bench    libiscsi-dev         the other client in the benchmarks
-bench    gnuplot-nox          charts of the benchmarks
+bench    util-linux           taskset: each side of a measurement on a CPU of its own
 '
 
 usage() {

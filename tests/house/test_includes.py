@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Calls go down: prints each #include that goes another way than ARCHITECTURE.md says.   test_includes.py ROOT"""
+"""Calls go down: prints each #include that goes another way than ARCHITECTURE.md says, and each call to the outside world from
+code that is given time and bytes as arguments.   test_includes.py ROOT"""
 import os
 import re
 import sys
@@ -35,6 +36,21 @@ OUTSIDE = re.compile(r"^(sys/socket\.h|sys/epoll\.h|sys/timerfd\.h|sys/eventfd\.
                      r"|netinet/.*|arpa/inet\.h|sys/un\.h)$")
 MAY_USE_OUTSIDE = re.compile(r"^(lib/transport/|lib/api/loop\.c|lib/control/(connect|address|initiator)\.[ch]"
                              r"|include/iskra/platform\.h|target/(portal|address)\.[ch]|cli/)")
+
+# What code in lib/ and target/ does not call: clocks, sleeping, printing, signals, ending the process. The platform table does.
+CALL = re.compile(r"(?<![\w.>])(clock_gettime|gettimeofday|time|nanosleep|usleep|sleep|rand|random|printf|fprintf|vprintf|vfprintf|puts"
+                  r"|fputs|putchar|perror|signal|sigaction|raise|abort|_?exit)\s*\(")
+MAY_CALL = {"lib/transport/posix.c": {"clock_gettime"}, "target/portal.c": {"clock_gettime"}}
+
+
+def bad_calls(root, paths):
+    bad = []
+    for path in paths:
+        text = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', house.without_comments(house.read(root, path)))
+        for m in CALL.finditer(text):
+            if m.group(1) not in MAY_CALL.get(path, ()):
+                bad.append(f"{path}:{text.count(chr(10), 0, m.start()) + 1}: calls {m.group(1)}()")
+    return bad
 
 
 def layer_of(path):
@@ -105,18 +121,26 @@ def planted():
             with open(os.path.join(root, path), "w", encoding="utf-8") as f:
                 f.write(text)
         found = sorted(":".join(b.split(":")[:2]) for b in bad_includes(root, house.files(root, ".c", ".h")))
-    return [] if found == expected else [f"found {found}", f"expected {expected}"]
+        calls = {"lib/a.c": 'x->time(1);\nplatform.exit(2);\n/* sleep(1) */ f("printf(");\nmtime(3);\nusleep (1);\n', "lib/b.c": "int x;\n"}
+        for path, text in calls.items():
+            with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                f.write(text)
+        called = bad_calls(root, sorted(calls))
+    return ([] if found == expected else [f"found {found}", f"expected {expected}"]) + \
+        ([] if called == ["lib/a.c:5: calls usleep()"] else [f"calls: {called}"])
 
 
 def main():
     root = sys.argv[1]
     tap = house.Tap()
-    tap.check("planted_wrong_includes_are_found_and_right_ones_are_not", planted())
+    tap.check("what_is_planted_wrong_is_found_and_what_is_right_is_not", planted())
     paths = house.files(root, ".c", ".h")
     tap.check("there_are_sources_to_look_at", [] if len(paths) > 100 else [f"only {len(paths)} files below {root}"])
     for layer in RULES:
         own = [p for p in paths if layer_of(p) == layer]
         tap.check(f"{layer}_includes_only_what_it_may", bad_includes(root, own))
+    tap.check("the_library_and_the_target_read_no_clock_do_not_sleep_and_do_not_print",
+              bad_calls(root, [p for p in paths if p.startswith(("lib/", "target/"))]))
     tap.end()
 
 

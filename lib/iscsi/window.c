@@ -3,10 +3,12 @@
 
 #include "wire/serial.h"
 
+/* Room for one: the login used no number up, and its response says how much more there is. More
+ * than that a target with a window of one would have to ignore, silently. */
 void iskra_window_init(struct iskra_cmd_window *w, uint32_t initial_cmd_sn)
 {
     w->cmd_sn = w->queued_cmd_sn = initial_cmd_sn;
-    w->exp_cmd_sn = w->max_cmd_sn = initial_cmd_sn + 1;
+    w->exp_cmd_sn = w->max_cmd_sn = initial_cmd_sn;
 }
 
 /* RFC 7143 4.2.2.1: MaxCmdSN < ExpCmdSN - 1 means that both are to be ignored; otherwise each only

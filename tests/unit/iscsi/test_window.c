@@ -7,15 +7,17 @@ static struct iskra_cmd_window window(uint32_t exp, uint32_t max)
         .cmd_sn = exp, .queued_cmd_sn = exp, .exp_cmd_sn = exp, .max_cmd_sn = max};
 }
 
-static void window_begins_with_room_for_two(void **state)
+static void window_begins_with_room_for_one(void **state)
 {
     struct iskra_cmd_window w;
     iskra_window_init(&w, 0xffffffff);
     assert_int_equal(w.cmd_sn, 0xffffffff);
-    assert_int_equal(w.max_cmd_sn, 0);
+    assert_int_equal(w.max_cmd_sn, 0xffffffff);
     assert_false(iskra_window_closed(&w));
-    w.queued_cmd_sn += 2;
+    w.queued_cmd_sn++;
     assert_true(iskra_window_closed(&w));
+    iskra_window_update(&w, 0xffffffff, 0); /* a window of two */
+    assert_false(iskra_window_closed(&w));
 }
 
 static void both_numbers_move_forward_only(void **state)
@@ -62,7 +64,7 @@ static void window_moves_across_the_wrap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(window_begins_with_room_for_two),
+        cmocka_unit_test(window_begins_with_room_for_one),
         cmocka_unit_test(both_numbers_move_forward_only),
         cmocka_unit_test(impossible_pair_is_ignored_whole),
         cmocka_unit_test(closed_window_is_a_legal_pair),

@@ -44,8 +44,8 @@ static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_
             return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
                               "raw CDB with %llu bytes of data, at most %u",
                               (unsigned long long)io->len, UINT32_MAX);
-        return iskra_scsi_submit_raw(sreq, io->cdb, io->cdb_len, io->iov, (uint32_t)io->iov_cnt,
-                                     (uint32_t)io->len);
+        return iskra_scsi_submit_raw(sreq, io->cdb, io->cdb_len, ISKRA_DIR_READ, io->iov,
+                                     (uint32_t)io->iov_cnt, (uint32_t)io->len);
     }
     return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "unknown operation %d", (int)io->op);
 }

@@ -145,6 +145,7 @@ struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun)
     sdev->lun = lun;
     sdev->queue_depth = sdev->queue_depth_max = ISKRA_SDEV_QUEUE_DEPTH;
     sdev->retries_allowed = ISKRA_SDEV_RETRIES_ALLOWED;
+    sdev->write_cache = true; /* until it says otherwise */
     sdev->max_transfer_len = ISKRA_SDEV_TRANSFER_MAX;
     iskra_list_init(&sdev->link);
     iskra_list_init(&sdev->starved_link);

@@ -62,13 +62,16 @@ struct iskra_sdev {
 
     /* What the LUN said (scan.c). Text is escaped, safe to print. */
     struct iskra_inquiry inquiry;
-    char serial[253];     /* VPD 80h; "" if there is none */
-    char identity[128];   /* best designator of VPD 83h; "" if there is none */
-    bool capacity_known;  /* a disk that answered READ CAPACITY sensibly */
-    bool write_protected; /* MODE SENSE */
-    bool thin;            /* logical block provisioning enabled (LBPME) */
-    bool protection;      /* formatted with protection information: read-only */
-    uint32_t block_len;   /* bytes; a power of two; 0 unless capacity_known */
+    char serial[253];      /* VPD 80h; "" if there is none */
+    char identity[128];    /* best designator of VPD 83h; "" if there is none */
+    bool capacity_known;   /* a disk that answered READ CAPACITY sensibly */
+    bool write_protected;  /* MODE SENSE */
+    bool fua;              /* MODE SENSE: understands the FUA bit (DPOFUA) */
+    bool write_cache;      /* GOOD does not mean on the medium; true unless MODE SENSE says WCE 0 */
+    bool write_cache_told; /* it came from the caching mode page */
+    bool thin;             /* logical block provisioning enabled (LBPME) */
+    bool protection;       /* formatted with protection information: read-only */
+    uint32_t block_len;    /* bytes; a power of two; 0 unless capacity_known */
     uint64_t block_cnt;
     uint32_t physical_block_len;   /* bytes; 0 unknown */
     uint32_t max_transfer_len;     /* bytes per command; a multiple of block_len */

@@ -10,8 +10,10 @@
 #include "wire/cdb.h"
 #include "wire/sense.h"
 
-#define READ_10_BLOCKS_MAX 0xffffu
-#define READ_10_LBA_LIMIT  (UINT64_C(1) << 32)
+#define CDB_10_BLOCKS_MAX    0xffffu
+#define CDB_10_LBA_LIMIT     (UINT64_C(1) << 32)
+#define ASC_INVALID_OPCODE   0x20u
+#define FLUSH_TIMEOUT_FACTOR 2u
 
 int iskra_disk_check_range(const struct iskra_sdev *sdev, uint64_t offset, uint64_t len,
                            struct iskra_error *err)
@@ -38,24 +40,112 @@ int iskra_disk_check_range(const struct iskra_sdev *sdev, uint64_t offset, uint6
     return 0;
 }
 
-void iskra_disk_setup_read(struct iskra_scsi_request *sreq)
+int iskra_disk_check_writable(const struct iskra_sdev *sdev, struct iskra_error *err)
 {
+    if (sdev->write_protected)
+        return iskra_fail(err, ISKRA_E_USAGE, EROFS, "the LUN is write-protected");
+    if (sdev->protection)
+        return iskra_fail(err, ISKRA_E_USAGE, EROFS,
+                          "the LUN is formatted with protection information: it can only be read");
+    return 0;
+}
+
+/* ---- transfers ---- */
+
+typedef unsigned cdb_fn(uint8_t *cdb, uint64_t lba, uint32_t block_cnt, uint32_t flags);
+
+static void setup_transfer(struct iskra_scsi_request *sreq)
+{
+    static cdb_fn *const cdbs[2][2] = {{iskra_cdb_read10, iskra_cdb_read16},
+                                       {iskra_cdb_write10, iskra_cdb_write16}};
     const struct iskra_sdev *sdev = sreq->sdev;
     struct iskra_cmnd *cmnd = &sreq->cmnd;
+    bool write = sreq->kind == ISKRA_REQUEST_WRITE;
     uint64_t left = sreq->len - sreq->progress;
     uint32_t len = left < sdev->max_transfer_len ? (uint32_t)left : sdev->max_transfer_len;
     uint32_t block_cnt = len / sdev->block_len;
     uint64_t lba = (sreq->offset + sreq->progress) / sdev->block_len;
+    bool wide = lba + block_cnt > CDB_10_LBA_LIMIT || block_cnt > CDB_10_BLOCKS_MAX;
+    uint32_t flags = sreq->fua && sdev->fua ? ISKRA_CDB_FUA : 0;
 
-    if (lba + block_cnt <= READ_10_LBA_LIMIT && block_cnt <= READ_10_BLOCKS_MAX)
-        cmnd->cdb_len = (uint16_t)iskra_cdb_read10(sreq->cdb, lba, block_cnt, 0);
-    else
-        cmnd->cdb_len = (uint16_t)iskra_cdb_read16(sreq->cdb, lba, block_cnt, 0);
+    cmnd->cdb_len = (uint16_t)cdbs[write][wide](sreq->cdb, lba, block_cnt, flags);
     cmnd->cdb = sreq->cdb;
-    cmnd->dir = ISKRA_DIR_READ;
+    cmnd->dir = write ? ISKRA_DIR_WRITE : ISKRA_DIR_READ;
     cmnd->iov_skip = (size_t)sreq->progress;
     cmnd->transfer_len = len;
 }
+
+/* ---- the cache ---- */
+
+static bool sync_due(const struct iskra_scsi_request *sreq)
+{
+    const struct iskra_sdev *sdev = sreq->sdev;
+
+    if (sreq->synced || !sdev->write_cache)
+        return false;
+    return sreq->kind == ISKRA_REQUEST_FLUSH ||
+           (sreq->kind == ISKRA_REQUEST_WRITE && sreq->fua && sreq->len > 0 && !sdev->fua);
+}
+
+/* All of the cache: LBA 0, and 0 blocks, which means as many as there are (SBC-3 5.24). */
+static void setup_sync(struct iskra_scsi_request *sreq)
+{
+    const struct iskra_sdev *sdev = sreq->sdev;
+    struct iskra_cmnd *cmnd = &sreq->cmnd;
+    uint64_t *timeout_ns = &sreq->rq.timeout_ns;
+
+    if (!sreq->syncing && (*timeout_ns == 0 || sreq->kind == ISKRA_REQUEST_WRITE))
+        *timeout_ns =
+            FLUSH_TIMEOUT_FACTOR * (*timeout_ns != 0 ? *timeout_ns : sdev->queue.rq_timeout_ns);
+    sreq->syncing = true;
+    if (sdev->block_cnt <= CDB_10_LBA_LIMIT)
+        cmnd->cdb_len = (uint16_t)iskra_cdb_synchronize_cache10(sreq->cdb, 0, 0, 0);
+    else
+        cmnd->cdb_len = (uint16_t)iskra_cdb_synchronize_cache16(sreq->cdb, 0, 0, 0);
+    cmnd->cdb = sreq->cdb;
+    cmnd->dir = ISKRA_DIR_NONE;
+    cmnd->iov_skip = 0;
+    cmnd->transfer_len = 0;
+}
+
+bool iskra_disk_finished(const struct iskra_scsi_request *sreq)
+{
+    return sreq->progress == sreq->len && !sync_due(sreq);
+}
+
+bool iskra_disk_is_sync(const struct iskra_scsi_request *sreq)
+{
+    return iskra_scsi_request_is_block(sreq) && sreq->syncing;
+}
+
+bool iskra_disk_sync_unknown(const struct iskra_scsi_request *sreq, const struct iskra_sense *sense)
+{
+    return !sreq->sdev->write_cache_told && sense->valid && !sense->deferred &&
+           sense->key == ISKRA_SENSE_ILLEGAL_REQUEST && sense->asc == ASC_INVALID_OPCODE;
+}
+
+void iskra_disk_restart(struct iskra_scsi_request *sreq)
+{
+    if (!sreq->syncing || sreq->kind != ISKRA_REQUEST_WRITE)
+        return;
+    sreq->rq.timeout_ns /= FLUSH_TIMEOUT_FACTOR;
+    sreq->syncing = false;
+    sreq->restarted = true;
+    sreq->progress = 0;
+}
+
+bool iskra_disk_setup(struct iskra_scsi_request *sreq)
+{
+    if (iskra_disk_finished(sreq))
+        return false;
+    if (sreq->progress < sreq->len)
+        setup_transfer(sreq);
+    else
+        setup_sync(sreq);
+    return true;
+}
+
+/* ---- how far a transfer came ---- */
 
 /* MEDIUM and HARDWARE ERROR say in the information field which block is the bad one (SBC-3 4.18):
  * what lies before it is good. */

@@ -13,18 +13,16 @@ static struct iskra_sdev *sdev_of(struct iskra_queue *q)
 }
 
 /* Is the request at the head fit to be started? Its command is built on the way. KILL here also
- * means that nothing is left to do (a read of 0 bytes): finish.c tells one from the other. */
+ * means that nothing is left to do (a read of 0 bytes, a flush without a cache): finish.c tells one
+ * from the other. */
 static enum iskra_prep prep(struct iskra_scsi_request *sreq)
 {
     enum iskra_prep verdict = iskra_sdev_prep_state_check(sreq->sdev->state, sreq->rq.preempt);
 
     if (verdict != ISKRA_PREP_OK)
         return verdict;
-    if (sreq->kind == ISKRA_REQUEST_READ) {
-        if (sreq->progress == sreq->len)
-            return ISKRA_PREP_KILL;
-        iskra_disk_setup_read(sreq);
-    }
+    if (iskra_scsi_request_is_block(sreq) && !iskra_disk_setup(sreq))
+        return ISKRA_PREP_KILL;
     return ISKRA_PREP_OK;
 }
 

@@ -107,8 +107,10 @@ static enum iskra_disposition check_sense(const struct iskra_verdict_facts *f,
     if (!s->valid)
         return ISKRA_DISPOSITION_FAILED;
     d->unit_attention = s->key == ISKRA_SENSE_UNIT_ATTENTION;
-    if (s->deferred) /* about an earlier command: this one was not executed */
-        return ISKRA_DISPOSITION_NEEDS_RETRY;
+    /* About an earlier command, while this one was not executed (SPC-4 4.5.7). A flush that is
+     * repeated then would say that all is safe when something was lost. */
+    if (s->deferred)
+        return f->makes_safe ? ISKRA_DISPOSITION_SUCCESS : ISKRA_DISPOSITION_NEEDS_RETRY;
     if (s->filemark || s->eom || s->ili)
         return ISKRA_DISPOSITION_SUCCESS;
     switch (s->key) {

@@ -25,6 +25,7 @@ struct iskra_verdict_facts {
     bool device_online;
     bool abort_scheduled; /* the error handler aborted it before */
     bool passthrough;     /* a caller's or the scan's own CDB: says itself what is an error */
+    bool makes_safe;      /* SYNCHRONIZE CACHE: an earlier write's error is what it is to tell */
     bool failfast;        /* whoever submitted it prefers an early error */
     uint8_t retries, allowed;
     bool expecting_ua; /* we reset the device: its unit attention is no news */

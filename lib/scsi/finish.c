@@ -50,7 +50,7 @@ static void end_killed(struct iskra_scsi_request *sreq)
 {
     if (sreq->canceled || sreq->sdev->queue.dead)
         end_request(sreq, iskra_outcome_canceled(sreq));
-    else if (sreq->kind == ISKRA_REQUEST_READ && sreq->progress == sreq->len)
+    else if (iskra_scsi_request_is_block(sreq) && iskra_disk_finished(sreq))
         end_request(sreq, 0);
     else
         end_request(sreq, iskra_outcome_fail(sreq));
@@ -90,7 +90,8 @@ static struct iskra_decision decide(struct iskra_scsi_request *sreq,
         .opcode = sreq->cmnd.cdb[0],
         .sense = *sense,
         .device_online = iskra_sdev_online(sdev),
-        .passthrough = sreq->kind != ISKRA_REQUEST_READ,
+        .passthrough = !iskra_scsi_request_is_block(sreq),
+        .makes_safe = iskra_disk_is_sync(sreq),
         .retries = sreq->retries,
         .allowed = sreq->allowed,
         .expecting_ua = sdev->expecting_ua,
@@ -162,13 +163,19 @@ static bool went_well(const struct iskra_scsi_request *sreq, const struct iskra_
     case ISKRA_STATUS_GOOD:
         return true;
     case ISKRA_STATUS_CONDITION_MET:
-        return sreq->kind != ISKRA_REQUEST_READ;
+        return !iskra_scsi_request_is_block(sreq);
     case ISKRA_STATUS_CHECK_CONDITION:
         return sreq->kind != ISKRA_REQUEST_RAW && s->valid && !s->deferred &&
                (s->key == ISKRA_SENSE_NO_SENSE || s->key == ISKRA_SENSE_RECOVERED_ERROR);
     default:
         return false;
     }
+}
+
+static void try_again(struct iskra_scsi_request *sreq)
+{
+    iskra_disk_restart(sreq);
+    iskra_scsi_queue_insert(sreq, ISKRA_INSERT_EH_RETRY);
 }
 
 /* Good bytes are done; the rest goes on, is tried again, or fails. */
@@ -178,15 +185,22 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
     ISKRA_STEP(trace_of(sreq), IO_COMPLETION, good);
     bool ok = went_well(sreq, s);
 
-    if (sreq->kind != ISKRA_REQUEST_READ) {
+    if (!iskra_scsi_request_is_block(sreq)) {
         sreq->progress = good;
         end_request(sreq, ok ? 0 : iskra_outcome_fail(sreq));
+        return;
+    }
+    if (iskra_disk_is_sync(sreq) && (ok || iskra_disk_sync_unknown(sreq, s))) {
+        if (!ok)
+            sreq->sdev->write_cache = false;
+        sreq->synced = true;
+        end_request(sreq, 0);
         return;
     }
     if (!ok) {
         switch (action_for(sreq, s)) {
         case ACTION_RETRY:
-            iskra_scsi_queue_insert(sreq, ISKRA_INSERT_EH_RETRY);
+            try_again(sreq);
             return;
         case ACTION_DELAYED_RETRY:
             iskra_scsi_queue_insert(sreq, ISKRA_INSERT_DEVICE_BUSY);
@@ -200,17 +214,19 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
         }
     }
     if (good == 0) {
-        /* GOOD and nothing came: asking again could go on for ever. */
+        /* GOOD and nothing moved: asking again could go on for ever. */
         end_request(sreq, iskra_outcome_short(sreq));
         return;
     }
     sreq->progress += good;
-    if (sreq->progress == sreq->len) {
+    if (iskra_disk_finished(sreq)) {
         end_request(sreq, 0);
         return;
     }
-    sreq->retries = 0;
-    sreq->started_ns = 0;
+    if (!sreq->restarted) {
+        sreq->retries = 0;
+        sreq->started_ns = 0;
+    }
     iskra_scsi_queue_insert(sreq, ISKRA_INSERT_REST);
 }
 
@@ -218,7 +234,7 @@ static uint32_t good_bytes(const struct iskra_scsi_request *sreq)
 {
     const struct iskra_cmnd *cmnd = &sreq->cmnd;
 
-    if (sreq->kind == ISKRA_REQUEST_READ)
+    if (iskra_scsi_request_is_block(sreq))
         return iskra_disk_good_bytes(sreq);
     return cmnd->residual < cmnd->transfer_len ? cmnd->transfer_len - cmnd->residual : 0;
 }
@@ -249,7 +265,7 @@ static void act(struct iskra_scsi_request *sreq)
         d.disposition = ISKRA_DISPOSITION_SUCCESS;
     switch (d.disposition) {
     case ISKRA_DISPOSITION_NEEDS_RETRY:
-        iskra_scsi_queue_insert(sreq, ISKRA_INSERT_EH_RETRY);
+        try_again(sreq);
         break;
     case ISKRA_DISPOSITION_ADD_TO_MLQUEUE:
         iskra_scsi_queue_insert(sreq, ISKRA_INSERT_DEVICE_BUSY);

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "scsi/device.h"
+#include "wire/mode.h"
 #include "wire/vpd.h"
 
 /* Higher is better; 0: says nothing that identifies the logical unit. */
@@ -84,6 +85,18 @@ int iskra_capacity_settle(struct iskra_sdev *sdev, const struct iskra_capacity *
     if (c->physical_exp < 16 && (uint64_t)block_len << c->physical_exp <= UINT32_MAX)
         sdev->physical_block_len = block_len << c->physical_exp;
     return 0;
+}
+
+void iskra_mode_settle(struct iskra_sdev *sdev, const struct iskra_mode *mode)
+{
+    struct iskra_mode_caching caching;
+
+    sdev->write_protected = mode->write_protected;
+    sdev->fua = mode->dpofua;
+    if (iskra_mode_caching(mode, &caching) != 0)
+        return;
+    sdev->write_cache = caching.wce;
+    sdev->write_cache_told = true;
 }
 
 void iskra_limits_settle(struct iskra_sdev *sdev, uint32_t max_transfer_blocks,

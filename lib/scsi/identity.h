@@ -22,6 +22,10 @@ void iskra_identity_from_vpd(const uint8_t *page, size_t len, char *dst, size_t 
 int iskra_capacity_settle(struct iskra_sdev *sdev, const struct iskra_capacity *c,
                           struct iskra_error *err);
 
+/* What a MODE SENSE header says of writing, and the caching page where it is there. */
+struct iskra_mode;
+void iskra_mode_settle(struct iskra_sdev *sdev, const struct iskra_mode *mode);
+
 /* Bytes per command: what the device says in VPD B0h, within our own limit, whole blocks, at least
  * one. */
 void iskra_limits_settle(struct iskra_sdev *sdev, uint32_t max_transfer_blocks,

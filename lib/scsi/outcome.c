@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "scsi/disk.h"
 #include "wire/bhs.h"
 #include "wire/cdb.h"
 #include "wire/sense.h"
@@ -27,10 +28,15 @@ char *iskra_outcome_command(const struct iskra_scsi_request *sreq, char *buf, si
     const struct iskra_cmnd *cmnd = &sreq->cmnd;
     uint32_t block_len = sreq->sdev->block_len;
 
-    if (sreq->kind == ISKRA_REQUEST_READ && block_len != 0) {
+    if (sreq->kind == ISKRA_REQUEST_FLUSH && cmnd->cdb == NULL) {
+        snprintf(buf, size, "SYNCHRONIZE CACHE");
+    } else if ((sreq->kind == ISKRA_REQUEST_READ || sreq->kind == ISKRA_REQUEST_WRITE) &&
+               block_len != 0 && !iskra_disk_is_sync(sreq)) {
         uint64_t left = sreq->len - sreq->progress;
         snprintf(buf, size, "%s lba %" PRIu64 ", %" PRIu64 " block%s",
-                 cmnd->cdb != NULL ? command_name(cmnd) : "READ",
+                 cmnd->cdb != NULL                   ? command_name(cmnd)
+                 : sreq->kind == ISKRA_REQUEST_WRITE ? "WRITE"
+                                                     : "READ",
                  (sreq->offset + sreq->progress) / block_len,
                  (cmnd->cdb != NULL ? cmnd->transfer_len : left) / block_len,
                  cmnd->cdb != NULL && cmnd->transfer_len == block_len ? "" : "s");
@@ -157,11 +163,15 @@ int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
     uint64_t timeout_ns =
         sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
     uint64_t tenths = timeout_ns / UINT64_C(100000000);
+    /* Decision 25: what may have changed something has an outcome that nobody knows. */
+    bool unknown = sreq->kind == ISKRA_REQUEST_RAW && sreq->cmnd.dir == ISKRA_DIR_WRITE;
+    enum iskra_code code = unknown ? ISKRA_E_OUTCOME_UNKNOWN : ISKRA_E_TIMEOUT_SCSI;
+    const char *what = unknown ? " may or may not have been executed:" : "";
 
     if (tenths == 0)
-        return fail(sreq, ISKRA_E_TIMEOUT_SCSI, ETIMEDOUT, " timed out after %" PRIu64 " ms",
+        return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 " ms", what,
                     timeout_ns / UINT64_C(1000000));
-    return fail(sreq, ISKRA_E_TIMEOUT_SCSI, ETIMEDOUT, " timed out after %" PRIu64 ".%" PRIu64 " s",
+    return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 ".%" PRIu64 " s", what,
                 tenths / 10, tenths % 10);
 }
 
@@ -172,8 +182,8 @@ int iskra_outcome_canceled(const struct iskra_scsi_request *sreq)
 
 int iskra_outcome_short(const struct iskra_scsi_request *sreq)
 {
-    return fail(sreq, ISKRA_E_RESPONSE, EIO,
-                ": %s, but %" PRIu32 " of %" PRIu32 " bytes are missing",
+    return fail(sreq, ISKRA_E_RESPONSE, EIO, ": %s, but %" PRIu32 " of %" PRIu32 " bytes %s",
                 iskra_scsi_status_name(ISKRA_RESULT_STATUS(sreq->cmnd.result)), sreq->cmnd.residual,
-                sreq->cmnd.transfer_len);
+                sreq->cmnd.transfer_len,
+                sreq->cmnd.dir == ISKRA_DIR_WRITE ? "were not taken" : "are missing");
 }

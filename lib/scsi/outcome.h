@@ -16,6 +16,6 @@ int iskra_outcome_fail(
     const struct iskra_scsi_request *sreq); /* by cmnd.result, sense, device and session */
 int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq);
 int iskra_outcome_canceled(const struct iskra_scsi_request *sreq);
-int iskra_outcome_short(const struct iskra_scsi_request *sreq); /* GOOD, and not one block came */
+int iskra_outcome_short(const struct iskra_scsi_request *sreq); /* GOOD, and not one block moved */
 
 #endif

@@ -202,8 +202,16 @@ static int take_mode_sense(struct iskra_probe *p, const uint8_t *bytes, uint32_t
     struct iskra_mode mode;
 
     if (iskra_mode6_decode(bytes, len, &mode) == 0)
-        p->sdev->write_protected = mode.write_protected;
+        iskra_mode_settle(p->sdev, &mode);
     return 0;
+}
+
+/* Some know the caching page only by its name. */
+static unsigned ask_mode_caching(struct iskra_probe *p)
+{
+    if (!is_disk(p) || p->sdev->write_cache_told)
+        return 0;
+    return iskra_cdb_mode_sense6(p->sreq.cdb, ISKRA_MODE_PAGE_CACHING, 0, (uint8_t)p->ask_len);
 }
 
 static unsigned ask_capacity16_first(struct iskra_probe *p)
@@ -286,6 +294,7 @@ static const struct probe_row rows[ISKRA_PROBE_END] = {
     [ISKRA_PROBE_VPD_SERIAL] = {ask_vpd_serial, take_vpd_serial, NULL, VPD_LEN_FIRST},
     [ISKRA_PROBE_VPD_DEVICE_ID] = {ask_vpd_device_id, take_vpd_device_id, NULL, VPD_LEN_FIRST},
     [ISKRA_PROBE_MODE_SENSE] = {ask_mode_sense, take_mode_sense, NULL, MODE_SENSE_LEN},
+    [ISKRA_PROBE_MODE_CACHING] = {ask_mode_caching, take_mode_sense, NULL, MODE_SENSE_LEN},
     [ISKRA_PROBE_CAPACITY_16_FIRST] = {ask_capacity16_first, take_capacity16,
                                        capacity16_first_refused, ISKRA_CAPACITY_16_LEN},
     [ISKRA_PROBE_CAPACITY_10] = {ask_capacity10, take_capacity10, capacity_refused,

@@ -24,6 +24,7 @@ enum iskra_probe_step {
     ISKRA_PROBE_VPD_SERIAL,
     ISKRA_PROBE_VPD_DEVICE_ID,
     ISKRA_PROBE_MODE_SENSE,
+    ISKRA_PROBE_MODE_CACHING,      /* when it was not among all pages */
     ISKRA_PROBE_CAPACITY_16_FIRST, /* SPC-3 and later */
     ISKRA_PROBE_CAPACITY_10,
     ISKRA_PROBE_CAPACITY_16, /* when (10) has no room for it */

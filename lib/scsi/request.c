@@ -23,7 +23,7 @@ void iskra_scsi_request_init(struct iskra_scsi_request *sreq, struct iskra_sdev 
 }
 
 static int check_iov(const struct iovec *iov, uint32_t iov_cnt, uint64_t len,
-                     struct iskra_error *err)
+                     enum iskra_data_dir dir, struct iskra_error *err)
 {
     uint64_t room = 0;
 
@@ -34,6 +34,9 @@ static int check_iov(const struct iovec *iov, uint32_t iov_cnt, uint64_t len,
             return 0;
         room += iov[i].iov_len;
     }
+    if (dir == ISKRA_DIR_WRITE)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "%" PRIu64 " bytes were given, %" PRIu64 " are to go", room, len);
     return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                       "room for %" PRIu64 " bytes, %" PRIu64 " are to come", room, len);
 }
@@ -56,26 +59,59 @@ static void submit(struct iskra_scsi_request *sreq, enum iskra_request_kind kind
     iskra_execute_rq_nowait(&sreq->sdev->queue, &sreq->rq, false);
 }
 
+static int submit_transfer(struct iskra_scsi_request *sreq, enum iskra_request_kind kind,
+                           const struct iovec *iov, uint32_t iov_cnt, uint64_t offset, uint64_t len)
+{
+    enum iskra_data_dir dir = kind == ISKRA_REQUEST_WRITE ? ISKRA_DIR_WRITE : ISKRA_DIR_READ;
+    int rc = iskra_disk_check_range(sreq->sdev, offset, len, sreq->error);
+
+    if (rc == 0)
+        rc = check_iov(iov, iov_cnt, len, dir, sreq->error);
+    if (rc != 0)
+        return rc;
+    sreq->offset = offset;
+    sreq->allowed = sreq->sdev->retries_allowed;
+    submit(sreq, kind, iov, iov_cnt, len);
+    return 0;
+}
+
 int iskra_scsi_submit_read(struct iskra_scsi_request *sreq, const struct iovec *iov,
                            uint32_t iov_cnt, uint64_t offset, uint64_t len)
 {
     int rc = check_device(sreq->sdev, sreq->error);
 
+    return rc != 0 ? rc : submit_transfer(sreq, ISKRA_REQUEST_READ, iov, iov_cnt, offset, len);
+}
+
+int iskra_scsi_submit_write(struct iskra_scsi_request *sreq, const struct iovec *iov,
+                            uint32_t iov_cnt, uint64_t offset, uint64_t len, bool fua)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
     if (rc == 0)
-        rc = iskra_disk_check_range(sreq->sdev, offset, len, sreq->error);
-    if (rc == 0)
-        rc = check_iov(iov, iov_cnt, len, sreq->error);
+        rc = iskra_disk_check_writable(sreq->sdev, sreq->error);
     if (rc != 0)
         return rc;
-    sreq->offset = offset;
+    sreq->fua = fua;
+    return submit_transfer(sreq, ISKRA_REQUEST_WRITE, iov, iov_cnt, offset, len);
+}
+
+int iskra_scsi_submit_flush(struct iskra_scsi_request *sreq)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
+    if (rc == 0)
+        rc = iskra_disk_check_range(sreq->sdev, 0, 0, sreq->error);
+    if (rc != 0)
+        return rc;
     sreq->allowed = sreq->sdev->retries_allowed;
-    submit(sreq, ISKRA_REQUEST_READ, iov, iov_cnt, len);
+    submit(sreq, ISKRA_REQUEST_FLUSH, NULL, 0, 0);
     return 0;
 }
 
 static int submit_cdb(struct iskra_scsi_request *sreq, enum iskra_request_kind kind,
-                      const uint8_t *cdb, uint32_t cdb_len, const struct iovec *iov,
-                      uint32_t iov_cnt, uint32_t len)
+                      const uint8_t *cdb, uint32_t cdb_len, enum iskra_data_dir dir,
+                      const struct iovec *iov, uint32_t iov_cnt, uint32_t len)
 {
     int rc = check_device(sreq->sdev, sreq->error);
 
@@ -85,21 +121,22 @@ static int submit_cdb(struct iskra_scsi_request *sreq, enum iskra_request_kind k
         return iskra_fail(sreq->error, ISKRA_E_USAGE, EINVAL,
                           "a CDB of %" PRIu32 " bytes; 1 to %d are possible", cdb_len,
                           ISKRA_ECDB_LEN_MAX);
-    rc = check_iov(iov, iov_cnt, len, sreq->error);
+    rc = check_iov(iov, iov_cnt, len, dir, sreq->error);
     if (rc != 0)
         return rc;
     sreq->cmnd.cdb = cdb;
     sreq->cmnd.cdb_len = (uint16_t)cdb_len;
-    sreq->cmnd.dir = len > 0 ? ISKRA_DIR_READ : ISKRA_DIR_NONE;
+    sreq->cmnd.dir = len > 0 ? dir : ISKRA_DIR_NONE;
     sreq->cmnd.transfer_len = len;
     submit(sreq, kind, iov, iov_cnt, len);
     return 0;
 }
 
 int iskra_scsi_submit_raw(struct iskra_scsi_request *sreq, const uint8_t *cdb, uint32_t cdb_len,
-                          const struct iovec *iov, uint32_t iov_cnt, uint32_t len)
+                          enum iskra_data_dir dir, const struct iovec *iov, uint32_t iov_cnt,
+                          uint32_t len)
 {
-    return submit_cdb(sreq, ISKRA_REQUEST_RAW, cdb, cdb_len, iov, iov_cnt, len);
+    return submit_cdb(sreq, ISKRA_REQUEST_RAW, cdb, cdb_len, dir, iov, iov_cnt, len);
 }
 
 int iskra_scsi_submit_internal(struct iskra_scsi_request *sreq, uint32_t cdb_len,
@@ -107,7 +144,8 @@ int iskra_scsi_submit_internal(struct iskra_scsi_request *sreq, uint32_t cdb_len
 {
     sreq->rq.preempt = true;
     sreq->allowed = INTERNAL_RETRIES_ALLOWED;
-    return submit_cdb(sreq, ISKRA_REQUEST_INTERNAL, sreq->cdb, cdb_len, iov, iov_cnt, len);
+    return submit_cdb(sreq, ISKRA_REQUEST_INTERNAL, sreq->cdb, cdb_len, ISKRA_DIR_READ, iov,
+                      iov_cnt, len);
 }
 
 int iskra_scsi_cancel(struct iskra_scsi_request *sreq)

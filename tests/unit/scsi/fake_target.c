@@ -85,6 +85,22 @@ static void answer_inquiry(struct iskra_cmnd *cmnd, const struct fake_lun *l)
     rig_data_in(cmnd, buf, sizeof(buf));
 }
 
+static void answer_mode_sense(struct fake_target *t, struct iskra_cmnd *cmnd, uint8_t page)
+{
+    uint8_t buf[64], caching[ISKRA_MODE_CACHING_LEN];
+    const struct iskra_mode_caching fields = {.wce = t->wce};
+    struct iskra_mode mode = {.write_protected = true, .dpofua = t->dpofua};
+
+    if (page == ISKRA_MODE_PAGE_ALL ? t->caching_among_all : t->caching_by_name) {
+        mode.pages = caching;
+        mode.pages_len = iskra_mode_caching_encode(&fields, caching);
+    } else if (page != ISKRA_MODE_PAGE_ALL) {
+        fake_refuse(cmnd, ISKRA_SENSE_ILLEGAL_REQUEST, 0x24, 0x00);
+        return;
+    }
+    rig_data_in(cmnd, buf, (uint32_t)iskra_mode6_encode(&mode, buf, sizeof(buf)));
+}
+
 void fake_answer(struct rig *r, struct iskra_cmnd *cmnd)
 {
     struct fake_target *t = r->target_arg;
@@ -135,11 +151,9 @@ void fake_answer(struct rig *r, struct iskra_cmnd *cmnd)
             break;
         rig_data_in(cmnd, buf, iskra_capacity16_encode(&l->capacity, buf));
         return;
-    case ISKRA_SCSI_MODE_SENSE_6: {
-        const struct iskra_mode mode = {.write_protected = true};
-        rig_data_in(cmnd, buf, (uint32_t)iskra_mode6_encode(&mode, buf, sizeof(buf)));
+    case ISKRA_SCSI_MODE_SENSE_6:
+        answer_mode_sense(t, cmnd, cdb.page);
         return;
-    }
     default:
         break;
     }

@@ -193,7 +193,8 @@ struct rig_io *rig_tur(struct rig *r, unsigned n)
     static const uint8_t cdb[6] = {0};
     struct rig_io *io = rig_io(r, n);
 
-    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), NULL, 0, 0), 0);
+    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), ISKRA_DIR_NONE, NULL, 0, 0),
+                     0);
     return io;
 }
 

@@ -108,11 +108,13 @@ static void a_cdb_without_a_length_or_with_too_much_is_refused(void **state)
     struct rig *r = *state;
     struct rig_io *io = rig_io(r, 0);
 
-    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, 0, NULL, 0, 0), -EINVAL);
+    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, 0, ISKRA_DIR_NONE, NULL, 0, 0), -EINVAL);
     io = rig_io(r, 0);
-    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), NULL, 0, 0), -EINVAL);
+    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), ISKRA_DIR_NONE, NULL, 0, 0),
+                     -EINVAL);
     io = rig_io(r, 0);
-    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb) - 1, NULL, 0, 0), 0);
+    assert_int_equal(
+        iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb) - 1, ISKRA_DIR_NONE, NULL, 0, 0), 0);
     assert_int_equal(r->sent[0].cmnd->cdb_len, ISKRA_ECDB_LEN_MAX);
 }
 

@@ -236,7 +236,8 @@ static void a_raw_commands_residual_is_what_is_missing(void **state)
     struct rig_io *io = rig_io(r, 0);
 
     io->iov = (struct iovec){.iov_base = r->data, .iov_len = 96};
-    assert_int_equal(iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), &io->iov, 1, 96), 0);
+    assert_int_equal(
+        iskra_scsi_submit_raw(&io->sreq, cdb, sizeof(cdb), ISKRA_DIR_READ, &io->iov, 1, 96), 0);
     assert_int_equal(r->sent[0].cmnd->dir, ISKRA_DIR_READ);
     rig_answer(r, 0, 0, 60);
     assert_int_equal(io->sreq.status, 0);

@@ -30,6 +30,39 @@ static void a_disk_tells_all_about_itself(void **state)
     assert_int_equal(t->asked[ISKRA_SCSI_REPORT_LUNS], 0); /* decision 33 */
 }
 
+static void the_cache_is_what_the_caching_page_says(void **state)
+{
+    struct fake_target *t = *state;
+
+    fake_add_disk(t, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        t->caching_among_all = i & 1;
+        t->caching_by_name = !(i & 1);
+        t->wce = i & 2;
+        t->dpofua = i & 4;
+        t->done_cnt = 0;
+        t->asked[ISKRA_SCSI_MODE_SENSE_6] = 0;
+        fake_scan_lun(t, 0);
+        assert_int_equal(t->status, 0);
+        assert_true(t->sdev->write_cache_told);
+        assert_int_equal(t->sdev->write_cache, (i & 2) != 0);
+        assert_int_equal(t->sdev->fua, (i & 4) != 0);
+        assert_int_equal(t->asked[ISKRA_SCSI_MODE_SENSE_6], t->caching_among_all ? 1 : 2);
+    }
+}
+
+static void without_a_caching_page_a_cache_is_assumed(void **state)
+{
+    struct fake_target *t = *state;
+
+    fake_add_disk(t, 0);
+    fake_scan_lun(t, 0);
+    assert_int_equal(t->status, 0);
+    assert_true(t->sdev->write_cache);
+    assert_false(t->sdev->write_cache_told);
+    assert_false(t->sdev->fua);
+}
+
 static void no_such_lun_is_said_with_its_number(void **state)
 {
     struct fake_target *t = *state;
@@ -294,6 +327,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_disk_tells_all_about_itself),
+        T(the_cache_is_what_the_caching_page_says),
+        T(without_a_caching_page_a_cache_is_assumed),
         T(no_such_lun_is_said_with_its_number),
         T(lun_not_supported_as_sense_is_no_such_lun_too),
         T(unit_attentions_are_outlasted),

@@ -169,7 +169,7 @@ static void rearm(struct iskra_timeouts *t)
 }
 
 /* notes F33, F35: blk_timeout_work, the function of queue->timeout_work: checks the timeout list */
-static void timeout_work_fn(struct iskra_work *work)
+static void timeout_work(struct iskra_work *work)
 {
     struct iskra_timeouts *t = iskra_container_of(work, struct iskra_timeouts, timeout_work);
     struct iskra_queue *q = iskra_container_of(t, struct iskra_queue, timeouts);
@@ -202,7 +202,7 @@ int iskra_timeouts_init(struct iskra_queue *q)
 
     for (unsigned i = 0; i < ISKRA_TIMEOUT_CLASSES; i++)
         iskra_list_init(&t->lists[i]);
-    iskra_work_init(&t->timeout_work, timeout_work_fn);
+    iskra_work_init(&t->timeout_work, timeout_work);
     return iskra_timer_init(&t->timer, &q->round->timers, rq_timed_out_timer);
 }
 

@@ -132,6 +132,8 @@ void iskra_tcp_conn_done(struct iskra_tcp_conn *conn)
         conn->pf->free(conn->pf->arg, conn->data_buf);
     if (conn->out.ring)
         conn->pf->free(conn->pf->arg, conn->out.ring);
+    if (conn->out.copy.memory)
+        conn->pf->free(conn->pf->arg, conn->out.copy.memory);
     memset(conn, 0, sizeof(*conn));
 }
 

@@ -1,6 +1,8 @@
-/* Receiving R2Ts: judged, then queued on their task. Answering them with Data-Out is the transmit
- * worker's work. */
+/* Receiving R2Ts: judged, then queued on their task; and which sequence of Data-Out a task is to go
+ * on with. Sending them is the transmit worker's work. */
 #include "tcp/r2t.h"
+
+#include <assert.h>
 
 #include "tcp/refuse.h"
 #include "trace.h"
@@ -17,6 +19,34 @@ bool iskra_r2t_queue_put(struct iskra_r2t_queue *q, const struct iskra_r2t *r2t)
     q->entries[(q->first + q->queued_cnt) % q->entry_cnt] = *r2t;
     q->queued_cnt++;
     return true;
+}
+
+/* RFC 7143 4.2.5.2: unsolicited data comes first; then the R2Ts are answered one after the other,
+ * which is what DataSequenceInOrder asks for and needs no choice without it. */
+struct iskra_r2t *iskra_tcp_data_out_due(struct iskra_tcp_task *task)
+{
+    if (task->unsolicited.sent_len < task->unsolicited.desired_len)
+        return &task->unsolicited;
+    if (!task->r2t || task->r2t->queued_cnt == 0)
+        return NULL;
+    return &task->r2t->entries[task->r2t->first];
+}
+
+static void r2t_queue_pop(struct iskra_r2t_queue *q)
+{
+    q->first = (q->first + 1) % q->entry_cnt;
+    q->queued_cnt--;
+}
+
+void iskra_tcp_data_out_sent(struct iskra_tcp_task *task, uint32_t len)
+{
+    struct iskra_r2t *r2t = iskra_tcp_data_out_due(task);
+    assert(r2t && len <= r2t->desired_len - r2t->sent_len);
+    r2t->sent_len += len;
+    r2t->data_sn++;
+    task->sent_len += len;
+    if (r2t != &task->unsolicited && r2t->sent_len == r2t->desired_len)
+        r2t_queue_pop(task->r2t);
 }
 
 /* While a session recovers, or a task is being aborted, the target may not know yet: its R2T is no
@@ -42,8 +72,13 @@ enum iskra_conn_error iskra_tcp_r2t_rsp(struct iskra_tcp_conn *conn, struct iskr
     conn->ops->update_cmd_window(conn, pdu.exp_cmd_sn, pdu.max_cmd_sn);
     if (r2t_is_moot(conn, task)) {
         conn->in.r2ts_dropped++;
+        task->exp_data_sn = pdu.r2t_sn + 1; /* more of them may be on their way */
         return ISKRA_CONN_OK;
     }
+    /* 11.8.5: it would make the answer look like unsolicited data. */
+    if (pdu.ttt == ISKRA_RESERVED_TAG)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "Target Transfer Tag", pdu.ttt, "below",
+                                ISKRA_RESERVED_TAG);
     if (pdu.desired_len == 0)
         return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "Desired Data Transfer Length", 0,
                                 "at least", 1);

@@ -60,10 +60,13 @@ struct iskra_tcp_task {
     uint32_t transfer_len; /* Expected Data Transfer Length, bytes; sg holds at least as many */
     uint32_t exp_data_sn;  /* next DataSN or R2TSN: one counter for both, as in the kernel */
     uint32_t recv_len;     /* Data-In bytes announced so far = next expected offset */
+    uint32_t sent_len;     /* immediate data and Data-Out, queued for sending so far */
     uint32_t progress;     /* counts every PDU sent or received for it (decision 5) */
-    struct iskra_sg_cursor
-        sg; /* the caller's memory, lent until done; its position 0 is offset 0 */
-    struct iskra_r2t_queue *r2t; /* r2t.h; NULL for a read */
+    /* The caller's memory, lent until done; position 0 is offset 0. A read moves it along; a write
+     * leaves it there and moves out_sg, since R2Ts may go back. */
+    struct iskra_sg_cursor sg, out_sg;
+    struct iskra_r2t unsolicited; /* Data-Out that needs no R2T; desired_len 0: none */
+    struct iskra_r2t_queue *r2t;  /* r2t.h; NULL for a read */
 };
 
 struct iskra_tcp_ops {

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <iskra/platform.h>
+
 #include "tcp/recv.h"
 #include "trace.h"
 #include "wire/crc32c.h"
@@ -27,6 +29,26 @@ bool iskra_tcp_xmit_pending(const struct iskra_tcp_conn *conn)
     return conn->out.tail != conn->out.head;
 }
 
+bool iskra_tcp_xmit_takes(const struct iskra_tcp_conn *conn, uint32_t payload_len)
+{
+    const struct iskra_tcp_out *out = &conn->out;
+    if (iskra_tcp_xmit_room(conn) == 0)
+        return false;
+    if (payload_len == 0)
+        return true;
+    bool copied = out->data_digest && out->copy.memory && payload_len <= ISKRA_TX_COPY_MAX;
+    return out->queued_len < ISKRA_SEND_LEN_MAX &&
+           (!copied || iskra_tx_copy_fits(&out->copy, payload_len));
+}
+
+int iskra_tcp_xmit_copy_payloads(struct iskra_tcp_conn *conn)
+{
+    struct iskra_tx_copy *copy = &conn->out.copy;
+    if (!copy->memory)
+        copy->memory = conn->pf->alloc(conn->pf->arg, ISKRA_TX_COPY_LEN);
+    return copy->memory ? 0 : -ENOMEM;
+}
+
 static uint32_t crc_of_payload(const struct iskra_tx_pdu *pdu)
 {
     struct iskra_sg_cursor sg = pdu->payload;
@@ -43,17 +65,32 @@ static uint32_t crc_of_payload(const struct iskra_tx_pdu *pdu)
     return crc;
 }
 
+/* Takes the payload as a copy, which is hashed on the way; else it is hashed where it is. */
+static uint32_t payload_hash(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, bool may_copy)
+{
+    if (!may_copy || !out->copy.memory || pdu->payload_len > ISKRA_TX_COPY_MAX)
+        return crc_of_payload(pdu);
+    uint32_t crc = ISKRA_CRC32C_INIT;
+    uint8_t *copy =
+        iskra_tx_copy_put(&out->copy, pdu->payload, pdu->payload_len, &crc, &pdu->copy_taken);
+    pdu->linear = (struct iovec){.iov_base = copy, .iov_len = pdu->payload_len};
+    iskra_sg_cursor_init(&pdu->payload, &pdu->linear, 1, 0);
+    return crc;
+}
+
 /* Pad and data digest. A PDU without data has neither (RFC 7143 11.1). */
-static void tail_set(const struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu)
+static void tail_set(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, bool may_copy)
 {
     pdu->tail_len = 0;
+    pdu->copy_taken = 0;
     if (pdu->payload_len == 0)
         return;
     uint32_t pad_len = iskra_pad_len(pdu->payload_len);
     memset(pdu->tail, 0, pad_len);
     pdu->tail_len = pad_len;
     if (out->data_digest) {
-        uint32_t crc = iskra_crc32c_update(crc_of_payload(pdu), pdu->tail, pad_len);
+        uint32_t crc = payload_hash(out, pdu, may_copy);
+        crc = iskra_crc32c_update(crc, pdu->tail, pad_len);
         iskra_crc32c_put(pdu->tail + pad_len, iskra_crc32c_finish(crc));
         pdu->tail_len += ISKRA_DIGEST_LEN;
     }
@@ -69,6 +106,19 @@ static void hdr_set(const struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, u
         iskra_crc32c_put(hdr + hdr_len, iskra_crc32c_finish(crc));
         pdu->hdr_len += ISKRA_DIGEST_LEN;
     }
+}
+
+/* The PDU's header, payload and tail are set: it is in the ring from now on. */
+static void commit(struct iskra_tcp_conn *conn, struct iskra_tx_pdu *pdu)
+{
+    struct iskra_tcp_out *out = &conn->out;
+    if (pdu->task) {
+        conn->ops->task_get(conn, pdu->task);
+        pdu->task->progress++;
+    }
+    iskra_trace_pdu(conn->trace, ISKRA_TRACE_PDU_OUT, conn->sid, pdu->hdr);
+    out->queued_len += pdu->hdr_len + pdu->payload_len + pdu->tail_len;
+    out->tail++;
 }
 
 int iskra_tcp_xmit_task(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, uint8_t *hdr,
@@ -89,14 +139,38 @@ int iskra_tcp_xmit_task(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task
     pdu->payload_len = data_len;
     pdu->linear = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = data_len};
     iskra_sg_cursor_init(&pdu->payload, &pdu->linear, 1, 0);
-    tail_set(out, pdu);
-    if (task) {
-        conn->ops->task_get(conn, task);
-        task->progress++;
-    }
-    iskra_trace_pdu(conn->trace, ISKRA_TRACE_PDU_OUT, conn->sid, pdu->hdr);
-    out->tail++;
+    tail_set(out, pdu, false); /* this data is ours: nobody changes it */
+    commit(conn, pdu);
     return 0;
+}
+
+/* Data goes forward within a sequence, and mostly from one to the next: the cursor is kept. */
+static const struct iskra_sg_cursor *write_cursor(struct iskra_tcp_task *task, uint32_t offset)
+{
+    if (offset < task->out_sg.pos)
+        task->out_sg = task->sg;
+    iskra_sg_cursor_advance(&task->out_sg, offset - task->out_sg.pos);
+    return &task->out_sg;
+}
+
+void iskra_tcp_xmit_write(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, uint8_t *hdr,
+                          uint32_t hdr_len, bool copy_hdr, uint32_t offset)
+{
+    ISKRA_STEP(conn->trace, XMIT_TASK, 0);
+    struct iskra_tcp_out *out = &conn->out;
+    uint32_t data_len = iskra_bhs_data_len(hdr);
+    assert(hdr_len == ISKRA_BHS_LEN + iskra_bhs_ahs_len(hdr) && task->dir == ISKRA_DIR_WRITE);
+    assert((uint64_t)offset + data_len <= task->transfer_len &&
+           iskra_tcp_xmit_takes(conn, data_len));
+    struct iskra_tx_pdu *pdu = slot(out, out->tail);
+    pdu->task = task;
+    if (copy_hdr)
+        hdr = memcpy(pdu->own_hdr, hdr, ISKRA_BHS_LEN);
+    hdr_set(out, pdu, hdr, hdr_len);
+    pdu->payload_len = data_len;
+    pdu->payload = *write_cursor(task, offset);
+    tail_set(out, pdu, true);
+    commit(conn, pdu);
 }
 
 /* A gather list being filled; full when either limit is reached. */
@@ -187,7 +261,10 @@ static void head_advance(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, ui
 static void head_pop(struct iskra_tcp_conn *conn)
 {
     struct iskra_tcp_out *out = &conn->out;
-    struct iskra_tcp_task *task = slot(out, out->head)->task;
+    const struct iskra_tx_pdu *pdu = slot(out, out->head);
+    struct iskra_tcp_task *task = pdu->task;
+    out->queued_len -= pdu->hdr_len + pdu->payload_len + pdu->tail_len;
+    iskra_tx_copy_give(&out->copy, pdu->copy_taken);
     out->head++;
     out->head_sent = 0;
     if (task)

@@ -98,9 +98,55 @@ static void r2t_of_a_task_not_running_is_dropped(void **state)
     assert_int_equal(f->failure_cnt, 0);
     assert_int_equal(f->r2t_cnt, 0);
     assert_int_equal(task->r2ts.queued_cnt, 0);
-    assert_int_equal(task->tcp.exp_data_sn, 0);
     assert_int_equal(f->conn.in.r2ts_dropped, 1);
     assert_int_equal(f->window_update_cnt, 1);
+    /* Their numbers go on: the next one is no fault either. */
+    struct stream more = {0};
+    put_r2t(&more, task, 1, 0, 4096);
+    assert_int_equal(feed(f, &more), 0);
+    assert_int_equal(f->failure_cnt, 0);
+    assert_int_equal(f->conn.in.r2ts_dropped, 2);
+}
+
+static void r2t_without_a_transfer_tag_is_refused(void **state)
+{
+    struct fake *f = *state;
+    struct fake_task *task = fake_task_add(f, ISKRA_DIR_WRITE, 4096, 1, 1);
+    uint8_t bhs[ISKRA_BHS_LEN];
+    bhs_of_r2t(bhs, task->tcp.itt, 0, 0, 4096);
+    iskra_put_be32(bhs + 20, ISKRA_RESERVED_TAG);
+    struct stream s = {0};
+    stream_put_pdu(&s, bhs, NULL, 0, NULL, 0);
+    assert_int_equal(feed(f, &s), -EPROTO);
+    assert_int_equal(f->failure, ISKRA_CONN_PROTO);
+    assert_int_equal(task->r2ts.queued_cnt, 0);
+}
+
+/* Unsolicited data first, then the R2Ts as they came; each counts its own DataSN. */
+static void what_a_write_owes_comes_in_order(void **state)
+{
+    (void)state;
+    struct iskra_r2t memory[2];
+    struct iskra_r2t_queue q;
+    iskra_r2t_queue_init(&q, memory, 2);
+    struct iskra_tcp_task task = {.r2t = &q, .unsolicited = {.desired_len = 30}};
+    struct iskra_r2t r2ts[3] = {{.desired_len = 5}, {.desired_len = 6}, {.desired_len = 7}};
+    assert_true(iskra_r2t_queue_put(&q, &r2ts[0]));
+    assert_ptr_equal(iskra_tcp_data_out_due(&task), &task.unsolicited);
+    iskra_tcp_data_out_sent(&task, 20);
+    assert_int_equal(task.unsolicited.data_sn, 1);
+    assert_ptr_equal(iskra_tcp_data_out_due(&task), &task.unsolicited);
+    iskra_tcp_data_out_sent(&task, 10);
+    assert_true(iskra_r2t_queue_put(&q, &r2ts[1]));
+    assert_int_equal(iskra_tcp_data_out_due(&task)->desired_len, 5);
+    assert_int_equal(iskra_tcp_data_out_due(&task)->data_sn, 0);
+    iskra_tcp_data_out_sent(&task, 5);
+    assert_true(iskra_r2t_queue_put(&q, &r2ts[2])); /* room again */
+    iskra_tcp_data_out_sent(&task, 6);
+    assert_int_equal(iskra_tcp_data_out_due(&task)->desired_len, 7);
+    iskra_tcp_data_out_sent(&task, 7);
+    assert_null(iskra_tcp_data_out_due(&task));
+    assert_int_equal(task.sent_len, 48);
 }
 
 static void r2t_of_a_completed_task_is_refused(void **state)
@@ -177,6 +223,8 @@ int main(void)
         FAKE_TEST(r2t_sn_is_asked_before_the_state),
         FAKE_TEST(r2t_beyond_max_burst_is_obeyed_and_counted),
         FAKE_TEST(a_write_without_a_pool_takes_no_r2t),
+        FAKE_TEST(r2t_without_a_transfer_tag_is_refused),
+        cmocka_unit_test(what_a_write_owes_comes_in_order),
     };
     return cmocka_run_group_tests_name("r2t", tests, NULL, NULL);
 }

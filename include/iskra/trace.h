@@ -106,7 +106,8 @@ struct iskra_trace_record {
     X(EH_CMD_TIMED_OUT, "eh_cmd_timed_out", "iscsi", "F40", "verdict")                             \
     X(EH_HANDLED, "eh_handled", "block", "F41", "")                                                \
     X(EH_RESET_TIMER, "eh_reset_timer", "block", "F42", "")                                        \
-    X(EH_NOT_HANDLED, "eh_not_handled", "block", "F43", "")
+    X(EH_NOT_HANDLED, "eh_not_handled", "block", "F43", "")                                        \
+    X(PREP_DATA_OUT_PDU, "prep_data_out_pdu", "iscsi", "", "bytes")
 
 #define ISKRA_STEP_ENUM(id, name, layer, notes, detail) ISKRA_STEP_##id,
 enum iskra_step {

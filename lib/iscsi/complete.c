@@ -10,7 +10,9 @@
 #include "iscsi/session.h"
 #include "wire/serial.h"
 
-#define REJECT_IMMEDIATE_COMMAND 0x06u /* RFC 7143 11.17.1 */
+/* RFC 7143 11.17.1 */
+#define REJECT_DATA_DIGEST       0x02u
+#define REJECT_IMMEDIATE_COMMAND 0x06u
 
 /* ExpStatSN is what we acknowledge. Over one TCP connection StatSN can only jump if the target
  * miscounts: small jumps are counted, one larger than all commands that can be out means that
@@ -76,8 +78,8 @@ static enum iskra_conn_error pass_up(struct iskra_conn *conn, const uint8_t *hdr
 
 /* RFC 7143 11.17: the rejected header comes back as data. "Too many immediate commands" is the one
  * that says when to try again: our answer to a ping is sent once more; a ping of our own proved
- * that the target is alive. Others change nothing: what was rejected is judged by whoever waits for
- * it. */
+ * that the target is alive. A write's data that arrived damaged fails its command. Others change
+ * nothing: what was rejected is judged by whoever waits for it. */
 static enum iskra_conn_error reject(struct iskra_conn *conn, const uint8_t *hdr,
                                     const uint8_t *data, uint32_t len)
 {
@@ -89,6 +91,8 @@ static enum iskra_conn_error reject(struct iskra_conn *conn, const uint8_t *hdr,
     if (len < ISKRA_BHS_LEN)
         return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_PROTO,
                               "Reject with %u bytes of data, less than a header", len);
+    if (pdu.reason == REJECT_DATA_DIGEST)
+        return iskra_data_rejected(conn, data);
     if (pdu.reason != REJECT_IMMEDIATE_COMMAND || iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
         return ISKRA_CONN_OK;
     struct iskra_pdu_nop_out nop;
@@ -201,7 +205,11 @@ static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_
 static enum iskra_conn_error complete_scsi(struct iskra_conn *conn, const uint8_t *hdr,
                                            const uint8_t *data, uint32_t len)
 {
-    struct iskra_task *task = iskra_itt_to_ctask(conn, iskra_bhs_itt(hdr));
+    uint32_t itt = iskra_bhs_itt(hdr);
+    struct iskra_task *task = iskra_itt_to_ctask(conn, itt);
+    struct iskra_task *late = task == NULL ? iskra_itt_to_late_task(conn, itt) : NULL;
+    if (late != NULL && iskra_bhs_opcode(hdr) == ISKRA_OP_SCSI_RSP)
+        return iskra_late_scsi_rsp(conn, late, hdr);
     if (task == NULL)
         return bad_itt(conn, hdr);
     /* notes F31: the second look at the opcode. */

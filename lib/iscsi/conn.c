@@ -41,6 +41,8 @@ int iskra_conn_create(struct iskra_session *s, uint32_t cid, struct iskra_conn *
     conn->tx_suspended = true; /* until it is bound */
     iskra_list_init(&conn->mgmtqueue);
     iskra_list_init(&conn->cmdqueue);
+    iskra_list_init(&conn->unfinished);
+    iskra_list_init(&conn->requeue);
     iskra_work_init(&conn->xmitwork, iskra_xmitworker);
     iskra_work_init(&conn->resume_work, resume_run);
     conn->login_data = pf->alloc(pf->arg, ISKRA_CONN_BUF_LEN);
@@ -151,7 +153,10 @@ static enum iskra_conn_error verify_itt(struct iskra_tcp_conn *tcp, uint32_t itt
 
 static struct iskra_tcp_task *itt_to_ctask(struct iskra_tcp_conn *tcp, uint32_t itt)
 {
-    struct iskra_task *task = iskra_itt_to_ctask(iskra_conn_of(tcp), itt);
+    struct iskra_conn *conn = iskra_conn_of(tcp);
+    struct iskra_task *task = iskra_itt_to_ctask(conn, itt);
+    if (task == NULL) /* the target may not know yet that its command is over */
+        task = iskra_itt_to_late_task(conn, itt);
     return task == NULL ? NULL : &task->tcp;
 }
 
@@ -160,13 +165,14 @@ static void update_cmd_window(struct iskra_tcp_conn *tcp, uint32_t exp_cmd_sn, u
     iskra_window_update(&iskra_conn_of(tcp)->session->window, exp_cmd_sn, max_cmd_sn);
 }
 
-/* Only a write that runs can have an R2T, and none is sent (prep.c): the engine refused it before
- * this. */
+/* A task that is on a list already comes to this R2T in its turn. */
 static void r2t_queued(struct iskra_tcp_conn *tcp, struct iskra_tcp_task *tcp_task)
 {
-    (void)iskra_tcp_fail(tcp, ISKRA_CONN_PROTO, "R2T for tag 0x%08x, which writes nothing",
-                         tcp_task->itt); /* its value is passed on just below */
-    iskra_conn_failure(iskra_conn_of(tcp), ISKRA_CONN_PROTO);
+    struct iskra_conn *conn = iskra_conn_of(tcp);
+    struct iskra_task *task = iskra_task_of(tcp_task);
+    if (iskra_list_empty(&task->link))
+        iskra_list_push_back(&conn->requeue, &task->link);
+    iskra_conn_kick_xmit(conn);
 }
 
 static bool logged_in(struct iskra_tcp_conn *tcp)

@@ -21,6 +21,10 @@ struct iskra_session;
 #define ISKRA_NOP_REPLIES_MAX                                                                      \
     8u /* answers to the target's pings that may wait; then reading stops */
 
+/* Tags that may be kept for an answer that comes late, or never: then a new connection is the
+ * remedy. */
+#define ISKRA_LATE_ANSWERS_MAX 8u
+
 enum iskra_conn_stage {
     ISKRA_CONN_STAGE_INITIAL, /* never bound */
     ISKRA_CONN_STAGE_BOUND,
@@ -65,8 +69,12 @@ struct iskra_conn {
 
     struct iskra_work xmitwork;
     struct iskra_list mgmtqueue, cmdqueue; /* of struct iskra_task, PENDING */
+    struct iskra_list unfinished; /* the RUNNING task whose unsolicited data is being sent */
+    struct iskra_list requeue;    /* RUNNING tasks with R2Ts to answer */
     struct iskra_nop_reply nop_replies[ISKRA_NOP_REPLIES_MAX];
     uint32_t nop_head, nop_cnt;
+
+    uint32_t late_answer_cnt; /* tasks with late_answer_due; at most ISKRA_LATE_ANSWERS_MAX */
 
     struct iskra_task *login_task; /* Login and Text, one at a time, its own for ever */
     uint8_t *login_data;           /* ISKRA_CONN_BUF_LEN bytes */
@@ -101,15 +109,23 @@ bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag);
 void iskra_xmitworker(struct iskra_work *work);
 void iskra_conn_kick_xmit(struct iskra_conn *conn);
 
-/* prep.c. Builds the PDU in task->hdr; 0 or a negative errno: the task is not to be sent. */
-int iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len);
+/* prep.c. Builds the PDU in task->hdr. A management PDU: 0 or a negative errno, and the task is not
+ * to be sent. */
+void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len);
 int iskra_prep_mgmt_pdu(struct iskra_task *task);
+/* How much data its command PDU carries. */
+uint32_t iskra_cmd_immediate_len(const struct iskra_task *task);
+/* The next Data-Out of a sequence: its header into 48 bytes at hdr; returns its data's length,
+ * which data_out_len tells beforehand. */
+uint32_t iskra_prep_data_out_pdu(const struct iskra_task *task, const struct iskra_r2t *r2t,
+                                 uint8_t *hdr);
+uint32_t iskra_data_out_len(const struct iskra_task *task, const struct iskra_r2t *r2t);
 
 /* mgmt.c. The PDU of a SEND_PDU: copied and queued. 0 or a negative errno with the story. */
 int iskra_conn_send_pdu(struct iskra_conn *conn, const uint8_t *hdr, const uint8_t *data,
                         size_t data_len, struct iskra_error *err);
 
-/* complete.c, scsi_rsp.c, ping.c: what a complete PDU does. */
+/* complete.c, scsi_rsp.c, data_reject.c, ping.c: what a complete PDU does. */
 enum iskra_conn_error iskra_complete_pdu(struct iskra_tcp_conn *tcp, const uint8_t *hdr,
                                          const uint8_t *data, uint32_t len);
 enum iskra_conn_error iskra_update_stat_sn(struct iskra_conn *conn, uint8_t opcode,
@@ -118,6 +134,9 @@ enum iskra_conn_error iskra_scsi_cmd_rsp(struct iskra_conn *conn, struct iskra_t
                                          const uint8_t *hdr, const uint8_t *data, uint32_t len);
 enum iskra_conn_error iskra_data_in_rsp(struct iskra_conn *conn, struct iskra_task *task,
                                         const uint8_t *hdr);
+enum iskra_conn_error iskra_data_rejected(struct iskra_conn *conn, const uint8_t *rejected_hdr);
+enum iskra_conn_error iskra_late_scsi_rsp(struct iskra_conn *conn, struct iskra_task *task,
+                                          const uint8_t *hdr);
 void iskra_nop_reply_queue(struct iskra_conn *conn, uint64_t lun, uint32_t ttt);
 bool iskra_nop_reply_send(
     struct iskra_conn *conn); /* the oldest; false when there is none or the ring is full */

@@ -21,26 +21,56 @@ static uint32_t extended_cdb_put(uint8_t *ahs, const uint8_t *cdb, uint32_t cdb_
     return ahs_len;
 }
 
-/* RFC 7143 11.3. A read or a command without data is final. A write's immediate data would be
- * counted here (data_len), its unsolicited Data-Out would clear F; until they are, no command that
- * writes may leave. */
-int iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Data in the command PDU itself (RFC 7143 13.11): as much as one PDU and the first burst may hold.
+ */
+static uint32_t immediate_len(const struct iskra_session_params *p, uint32_t transfer_len)
+{
+    if (!p->immediate_data)
+        return 0;
+    return smaller(transfer_len, smaller(p->first_burst_len, p->max_xmit_data_len));
+}
+
+/* What a write sends on its own account (RFC 7143 13.10, 13.14): immediate data, and without
+ * InitialR2T the rest of the first burst in Data-Out PDUs that follow the command. Returns the
+ * first; the second is the task's sequence of unsolicited data. */
+static uint32_t first_burst_plan(struct iskra_task *task)
+{
+    const struct iskra_session_params *p = &task->session->params;
+    uint32_t transfer_len = task->cmd->transfer_len;
+    uint32_t immediate = immediate_len(p, transfer_len);
+    uint32_t burst_len = p->initial_r2t ? immediate : smaller(p->first_burst_len, transfer_len);
+    task->tcp.unsolicited = (struct iskra_r2t){
+        .ttt = ISKRA_RESERVED_TAG,
+        .offset = immediate,
+        .desired_len = burst_len - immediate,
+    };
+    return immediate;
+}
+
+/* RFC 7143 11.3. F says that no unsolicited Data-Out follows; DataSegmentLength of a write counts
+ * its immediate data. */
+void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
 {
     struct iskra_session *s = task->session;
     const struct iskra_cmnd *cmd = task->cmd;
     ISKRA_STEP(&s->round->trace, PREP_SCSI_CMD_PDU, cmd->cdb[0]);
-    if (cmd->dir == ISKRA_DIR_WRITE && cmd->transfer_len > 0)
-        return iskra_session_fail(s, ISKRA_E_USAGE, EOPNOTSUPP,
-                                  "command 0x%02x would write %u bytes: this session only reads",
-                                  cmd->cdb[0], cmd->transfer_len);
     uint32_t ahs_len = 0;
     if (cmd->cdb_len > ISKRA_CDB_BHS_LEN)
         ahs_len = extended_cdb_put(task->hdr + ISKRA_BHS_LEN, cmd->cdb, cmd->cdb_len);
+    bool write = cmd->dir == ISKRA_DIR_WRITE && cmd->transfer_len > 0;
+    uint32_t immediate = write ? first_burst_plan(task) : 0;
     struct iskra_pdu_scsi_cmd pdu = {
-        .final = true,
+        .final = task->tcp.unsolicited.desired_len == 0,
         .read = cmd->dir == ISKRA_DIR_READ && cmd->transfer_len > 0,
+        .write = write,
         .attr = ISKRA_ATTR_SIMPLE,
         .ahs_words = (uint8_t)(ahs_len / 4),
+        .data_len = immediate,
         .lun = cmd->lun,
         .itt = task->tcp.itt,
         .edtl = cmd->transfer_len,
@@ -49,9 +79,42 @@ int iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
     };
     memcpy(pdu.cdb, cmd->cdb, ahs_len > 0 ? ISKRA_CDB_BHS_LEN : cmd->cdb_len);
     iskra_scsi_cmd_encode(&pdu, task->hdr);
+    task->tcp.sent_len = immediate;
     iskra_task_run(task, s->window.cmd_sn++);
     *ret_hdr_len = ISKRA_BHS_LEN + ahs_len;
-    return 0;
+}
+
+uint32_t iskra_cmd_immediate_len(const struct iskra_task *task)
+{
+    const struct iskra_cmnd *cmd = task->cmd;
+    return cmd->dir == ISKRA_DIR_WRITE ? immediate_len(&task->session->params, cmd->transfer_len)
+                                       : 0;
+}
+
+uint32_t iskra_data_out_len(const struct iskra_task *task, const struct iskra_r2t *r2t)
+{
+    return smaller(r2t->desired_len - r2t->sent_len, task->session->params.max_xmit_data_len);
+}
+
+/* RFC 7143 11.7: the tag and LUN of the R2T it answers; both are reserved where there is none.
+ * ExpStatSN acknowledges what has arrived by now, not by the time of the R2T. */
+uint32_t iskra_prep_data_out_pdu(const struct iskra_task *task, const struct iskra_r2t *r2t,
+                                 uint8_t *hdr)
+{
+    uint32_t len = iskra_data_out_len(task, r2t);
+    ISKRA_STEP(&task->session->round->trace, PREP_DATA_OUT_PDU, len);
+    struct iskra_pdu_data_out pdu = {
+        .final = r2t->sent_len + len == r2t->desired_len,
+        .data_len = len,
+        .lun = r2t->lun,
+        .itt = task->tcp.itt,
+        .ttt = r2t->ttt,
+        .exp_stat_sn = task->conn->exp_stat_sn,
+        .data_sn = r2t->data_sn,
+        .offset = r2t->offset + r2t->sent_len,
+    };
+    iskra_data_out_encode(&pdu, hdr);
+    return len;
 }
 
 static bool keeps_its_exp_stat_sn(uint8_t opcode)

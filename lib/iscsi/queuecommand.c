@@ -74,6 +74,11 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     task->tcp.dir = cmd->dir;
     task->tcp.transfer_len = cmd->transfer_len;
     iskra_sg_cursor_init(&task->tcp.sg, cmd->iov, cmd->iov_cnt, cmd->iov_skip);
+    if (cmd->dir == ISKRA_DIR_WRITE) {
+        task->tcp.out_sg = task->tcp.sg;
+        task->tcp.r2t = &task->r2ts;
+        iskra_r2t_queue_init(&task->r2ts, task->r2ts.entries, task->r2ts.entry_cnt);
+    }
     s->scsi_cnt++;
     s->window.queued_cmd_sn++;
     iskra_list_push_back(&conn->cmdqueue, &task->link);

@@ -59,11 +59,26 @@ static int start_refused(const struct iskra_conn *conn, struct iskra_error *err)
     return 0;
 }
 
+/* What the data path takes from: nothing is allocated once commands run. */
+static int set_memory_aside(struct iskra_conn *conn, struct iskra_error *err)
+{
+    struct iskra_session *s = conn->session;
+    int rc = iskra_session_set_r2ts_aside(s);
+    if (rc == 0 && s->params.data_digest)
+        rc = iskra_tcp_xmit_copy_payloads(&conn->tcp);
+    return rc == 0 ? 0
+                   : iskra_fail(err, ISKRA_E_NOMEM, -rc,
+                                "no memory to write with: %u commands of %u R2Ts", s->cmds_max,
+                                s->params.max_outstanding_r2t);
+}
+
 /* Puts what was negotiated into force. The last Login Response was the last PDU without digests. */
 int iskra_start_conn(struct iskra_conn *conn, struct iskra_error *err)
 {
     struct iskra_session *s = conn->session;
     int rc = start_refused(conn, err);
+    if (rc == 0)
+        rc = set_memory_aside(conn, err);
     if (rc != 0)
         return rc;
     conn->tcp.in.hdr_digest = conn->tcp.out.hdr_digest = s->params.hdr_digest;
@@ -91,7 +106,9 @@ static void fail_all_tasks(struct iskra_conn *conn)
         struct iskra_task *task = &s->cmds[i];
         if (task->conn != conn || task->state == ISKRA_TASK_FREE)
             continue;
-        if (task->cmd != NULL)
+        if (task->late_answer_due)
+            iskra_task_answered_late(task);
+        else if (task->cmd != NULL)
             iskra_fail_scsi_task(task, ISKRA_DID_TRANSPORT_DISRUPTED);
         else
             iskra_complete_task(task, ISKRA_TASK_COMPLETED);

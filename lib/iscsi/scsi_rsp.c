@@ -61,6 +61,23 @@ static void read_check(struct iskra_conn *conn, const struct iskra_task *task)
     cmd->residual = cmd->transfer_len;
 }
 
+/* The same for a write: what was not even sent cannot have been written. */
+static void write_check(struct iskra_conn *conn, const struct iskra_task *task)
+{
+    struct iskra_cmnd *cmd = task->cmd;
+    if (cmd->result != ISKRA_RESULT(ISKRA_DID_OK, STATUS_GOOD) || cmd->dir != ISKRA_DIR_WRITE)
+        return;
+    if ((uint64_t)task->tcp.sent_len + cmd->residual >= cmd->transfer_len)
+        return;
+    cmd->result = ISKRA_RESULT(ISKRA_DID_ERROR, 0);
+    (void)iskra_session_fail(conn->session, ISKRA_E_RESPONSE, EIO,
+                             "GOOD for tag 0x%08x (CDB 0x%02x), but %u bytes were sent and %u "
+                             "were declared missing of %u",
+                             task->tcp.itt, cmd->cdb[0], task->tcp.sent_len, cmd->residual,
+                             cmd->transfer_len); /* told, and the host byte says it failed */
+    cmd->residual = cmd->transfer_len;
+}
+
 static void bad_answer(struct iskra_conn *conn, const struct iskra_task *task, const char *what,
                        uint32_t number)
 {
@@ -88,6 +105,15 @@ static uint32_t result_of(struct iskra_conn *conn, struct iskra_task *task,
     return ISKRA_RESULT(ISKRA_DID_OK, rsp->status);
 }
 
+static void rsp_take(struct iskra_conn *conn, struct iskra_task *task,
+                     const struct iskra_pdu_scsi_rsp *rsp, const uint8_t *data, uint32_t len)
+{
+    task->cmd->result = result_of(conn, task, rsp, data, len);
+    read_check(conn, task);
+    write_check(conn, task);
+    iskra_complete_task(task, ISKRA_TASK_COMPLETED);
+}
+
 /* notes F32: iscsi_scsi_cmd_rsp: change status, complete task. */
 enum iskra_conn_error iskra_scsi_cmd_rsp(struct iskra_conn *conn, struct iskra_task *task,
                                          const uint8_t *hdr, const uint8_t *data, uint32_t len)
@@ -96,12 +122,11 @@ enum iskra_conn_error iskra_scsi_cmd_rsp(struct iskra_conn *conn, struct iskra_t
     iskra_scsi_rsp_decode(hdr, &rsp);
     iskra_window_update(&conn->session->window, rsp.exp_cmd_sn, rsp.max_cmd_sn);
     enum iskra_conn_error error = iskra_update_stat_sn(conn, ISKRA_OP_SCSI_RSP, rsp.stat_sn);
-    if (error != ISKRA_CONN_OK || iskra_task_terminal(task))
-        return error;
-    task->cmd->result = result_of(conn, task, &rsp, data, len);
-    read_check(conn, task);
-    iskra_complete_task(task, ISKRA_TASK_COMPLETED);
-    return ISKRA_CONN_OK;
+    if (task->late_answer_due)
+        iskra_task_answered_late(task);
+    else if (error == ISKRA_CONN_OK && !iskra_task_terminal(task))
+        rsp_take(conn, task, &rsp, data, len);
+    return error;
 }
 
 /* Phase collapse: the last Data-In carries the status (RFC 7143 11.7.3). Without S there is nothing
@@ -125,6 +150,7 @@ enum iskra_conn_error iskra_data_in_rsp(struct iskra_conn *conn, struct iskra_ta
     }
     cmd->result = ISKRA_RESULT(host_byte, pdu.status);
     read_check(conn, task);
+    write_check(conn, task);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
     return ISKRA_CONN_OK;
 }

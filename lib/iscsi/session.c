@@ -149,6 +149,24 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
     return 0;
 }
 
+int iskra_session_set_r2ts_aside(struct iskra_session *s)
+{
+    const struct iskra_platform *pf = s->round->pf;
+    uint32_t per_task = s->params.max_outstanding_r2t;
+    if (per_task > s->r2ts_per_task) {
+        struct iskra_r2t *r2ts = pf->alloc(pf->arg, (size_t)s->cmds_max * per_task * sizeof(*r2ts));
+        if (r2ts == NULL)
+            return -ENOMEM;
+        if (s->r2ts != NULL)
+            pf->free(pf->arg, s->r2ts);
+        s->r2ts = r2ts;
+        s->r2ts_per_task = per_task;
+    }
+    for (uint32_t i = 0; i < s->cmds_max; i++)
+        iskra_r2t_queue_init(&s->cmds[i].r2ts, s->r2ts + (size_t)i * s->r2ts_per_task, per_task);
+    return 0;
+}
+
 /* Connections are destroyed first, so no task is out; refused commands still get their answer. */
 void iskra_session_done(struct iskra_session *s)
 {
@@ -159,5 +177,8 @@ void iskra_session_done(struct iskra_session *s)
     while (!iskra_list_empty(&s->refused))
         refused_run(&s->refused_work);
     s->round->pf->free(s->round->pf->arg, s->cmds);
+    if (s->r2ts != NULL)
+        s->round->pf->free(s->round->pf->arg, s->r2ts);
     s->cmds = NULL;
+    s->r2ts = NULL;
 }

@@ -63,6 +63,8 @@ struct iskra_session {
     uint8_t age; /* 0..15 */
     struct iskra_cmd_window window;
     struct iskra_task *cmds; /* cmds_max of them */
+    struct iskra_r2t *r2ts;  /* the entries of their queues; NULL before the first START_CONN */
+    uint32_t r2ts_per_task;  /* there is memory for */
     uint32_t cmds_max, scsi_cmds_max;
     uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_max */
     struct iskra_list pool;    /* FREE tasks, oldest first */
@@ -80,6 +82,9 @@ struct iskra_session {
 int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid,
                        uint32_t cmds_max, uint32_t initial_cmd_sn);
 void iskra_session_done(struct iskra_session *s);
+
+/* R2T queues for MaxOutstandingR2T as negotiated; no task may be out. 0 or -ENOMEM. */
+int iskra_session_set_r2ts_aside(struct iskra_session *s);
 
 /* Is the change allowed? A const table (spec 3.12), the same for everybody. */
 bool iskra_session_may_become(enum iskra_session_state from, enum iskra_session_state to);

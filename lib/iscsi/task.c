@@ -20,7 +20,6 @@ void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn)
     assert(task->state == ISKRA_TASK_FREE);
     task->tcp = (struct iskra_tcp_task){
         .itt = task->index | (uint32_t)s->age << ISKRA_ITT_AGE_SHIFT,
-        .r2t = task->tcp.r2t,
     };
     task->conn = conn;
     task->refs = 1;
@@ -41,16 +40,22 @@ struct iskra_task *iskra_task_alloc(struct iskra_session *s, struct iskra_conn *
 }
 
 /* First in, first out, so that a tag comes back as late as possible. */
+static void tag_free(struct iskra_task *task)
+{
+    bool is_login_task = task->conn->login_task == task;
+    task->conn = NULL;
+    task->state = ISKRA_TASK_FREE;
+    if (!is_login_task)
+        iskra_list_push_back(&task->session->pool, &task->link);
+}
+
 static void task_free(struct iskra_task *task)
 {
     struct iskra_session *s = task->session;
     struct iskra_cmnd *cmd = task->cmd;
-    bool is_login_task = task->conn->login_task == task;
     task->cmd = NULL;
-    task->conn = NULL;
-    task->state = ISKRA_TASK_FREE;
-    if (!is_login_task)
-        iskra_list_push_back(&s->pool, &task->link);
+    if (!task->late_answer_due)
+        tag_free(task);
     if (cmd == NULL)
         return;
     s->scsi_cnt--;
@@ -68,6 +73,15 @@ void iskra_task_put(struct iskra_task *task)
     assert(task->refs > 0);
     if (--task->refs == 0)
         task_free(task);
+}
+
+void iskra_task_answered_late(struct iskra_task *task)
+{
+    assert(task->late_answer_due);
+    task->late_answer_due = false;
+    task->conn->late_answer_cnt--;
+    if (task->refs == 0)
+        tag_free(task);
 }
 
 void iskra_task_run(struct iskra_task *task, uint32_t cmd_sn)
@@ -154,4 +168,10 @@ struct iskra_task *iskra_itt_to_ctask(struct iskra_conn *conn, uint32_t itt)
         task->cmd->age != conn->session->age)
         return NULL;
     return task;
+}
+
+struct iskra_task *iskra_itt_to_late_task(struct iskra_conn *conn, uint32_t itt)
+{
+    struct iskra_task *task = task_at(conn, itt);
+    return task != NULL && task->late_answer_due && task->cmd == NULL ? task : NULL;
 }

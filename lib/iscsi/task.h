@@ -48,12 +48,14 @@ struct iskra_task {
     enum iskra_task_state state;
     bool takes_cmd_sn;      /* counted in queued_cmd_sn */
     uint8_t opcode;         /* of the request */
-    struct iskra_list link; /* on the pool, mgmtqueue or cmdqueue; else alone */
+    bool late_answer_due;   /* it was failed before its answer: the tag is kept until that comes */
+    struct iskra_list link; /* on the pool or a queue of the connection; else alone */
     struct iskra_session *session;
     struct iskra_conn *conn; /* NULL while FREE */
     uint32_t cmd_sn;         /* what its PDU carried */
     uint32_t data_len;       /* management PDUs */
     uint8_t *data;
+    struct iskra_r2t_queue r2ts; /* its entries are the session's; in use for a write */
     uint8_t hdr[ISKRA_TASK_HDR_LEN];
 };
 
@@ -86,6 +88,9 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state);
 /* Ends a SCSI task without an answer: the result is the host byte alone, nothing was moved. */
 void iskra_fail_scsi_task(struct iskra_task *task, enum iskra_host_byte host_byte);
 
+/* Its answer came after all, or cannot come any more: the tag may be used again. */
+void iskra_task_answered_late(struct iskra_task *task);
+
 /* Is this tag ours and of this life? 0 or ISKRA_CONN_BAD_ITT, with the story on the connection.
  * Reserved is fine. */
 enum iskra_conn_error iskra_verify_itt(struct iskra_conn *conn, uint32_t itt);
@@ -95,5 +100,8 @@ struct iskra_task *iskra_itt_to_task(struct iskra_conn *conn, uint32_t itt);
 
 /* The SCSI task of a tag, if the target can know that tag: of this age, and sent. */
 struct iskra_task *iskra_itt_to_ctask(struct iskra_conn *conn, uint32_t itt);
+
+/* The task of a tag that is kept for its late answer only, its command being gone; or NULL. */
+struct iskra_task *iskra_itt_to_late_task(struct iskra_conn *conn, uint32_t itt);
 
 #endif

@@ -2,8 +2,9 @@
  * end of a round, so that all that the round produced goes out in one batch: PDUs are built into
  * the ring, then the transport is called once.
  *
- * Order: answers to the target's pings, management PDUs, commands; what stands before is looked at
- * again after each. (The Data-Out that R2Ts ask for belongs behind the commands.) */
+ * Order: the unsolicited data of the command that was sent last, answers to the target's pings,
+ * management PDUs, commands, Data-Out that R2Ts asked for; what stands before is looked at again
+ * after each PDU. A PDU whose data finds no room now stops those behind it too. */
 #include <errno.h>
 #include <string.h>
 
@@ -31,37 +32,102 @@ static void mgmt_send(struct iskra_conn *conn, struct iskra_task *task)
         iskra_complete_task(task, ISKRA_TASK_COMPLETED);
 }
 
-static void cmd_send(struct iskra_conn *conn, struct iskra_task *task)
+enum step {
+    STEP_NONE, /* there is nothing of this kind to send */
+    STEP_SENT,
+    STEP_FULL, /* there is, and no room for it */
+};
+
+static struct iskra_task *first_on(const struct iskra_list *queue)
 {
-    if (conn->session->state == ISKRA_SESSION_LOGGING_OUT) {
-        iskra_fail_scsi_task(task, ISKRA_DID_IMM_RETRY);
-        return;
-    }
-    uint32_t hdr_len;
-    if (iskra_prep_scsi_cmd_pdu(task, &hdr_len) != 0) {
-        iskra_fail_scsi_task(task, ISKRA_DID_ABORT);
-        return;
-    }
-    (void)iskra_tcp_xmit_task(&conn->tcp, &task->tcp, task->hdr, hdr_len, NULL, 0); /* as above */
-    conn->tx_pdus++;
+    return iskra_list_empty(queue) ? NULL
+                                   : iskra_container_of(queue->next, struct iskra_task, link);
 }
 
-/* Builds PDUs while the ring has room. True when something was left for lack of it. */
+/* RFC 7143 4.2.5.2: unsolicited data is sent in the order of the commands, so it follows its own
+ * before the next. */
+static enum step cmd_step(struct iskra_conn *conn)
+{
+    struct iskra_task *task = first_on(&conn->cmdqueue);
+    if (task == NULL)
+        return STEP_NONE;
+    if (conn->session->state == ISKRA_SESSION_LOGGING_OUT) {
+        iskra_fail_scsi_task(task, ISKRA_DID_IMM_RETRY);
+        return STEP_SENT;
+    }
+    if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_cmd_immediate_len(task)))
+        return STEP_FULL;
+    iskra_list_remove(&task->link);
+    uint32_t hdr_len;
+    iskra_prep_scsi_cmd_pdu(task, &hdr_len);
+    if (task->tcp.dir == ISKRA_DIR_WRITE)
+        iskra_tcp_xmit_write(&conn->tcp, &task->tcp, task->hdr, hdr_len, false, 0);
+    else /* there is room: xmit_takes() said so */
+        (void)iskra_tcp_xmit_task(&conn->tcp, &task->tcp, task->hdr, hdr_len, NULL, 0);
+    if (iskra_tcp_data_out_due(&task->tcp) != NULL)
+        iskra_list_push_back(&conn->unfinished, &task->link);
+    conn->tx_pdus++;
+    return STEP_SENT;
+}
+
+/* One Data-Out of the task that is first. Commands that wait for answers to their R2Ts take turns,
+ * PDU by PDU: a small write does not wait for a large one. RFC 7143 11.14: after a Logout Request
+ * nothing more is sent. */
+static enum step data_out_step(struct iskra_conn *conn, struct iskra_list *queue)
+{
+    struct iskra_task *task = first_on(queue);
+    if (task == NULL || conn->session->state == ISKRA_SESSION_LOGGING_OUT)
+        return STEP_NONE;
+    struct iskra_r2t *r2t = iskra_tcp_data_out_due(&task->tcp);
+    if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_data_out_len(task, r2t)))
+        return STEP_FULL;
+    uint8_t hdr[ISKRA_BHS_LEN];
+    uint32_t len = iskra_prep_data_out_pdu(task, r2t, hdr);
+    iskra_tcp_xmit_write(&conn->tcp, &task->tcp, hdr, ISKRA_BHS_LEN, true,
+                         r2t->offset + r2t->sent_len);
+    iskra_tcp_data_out_sent(&task->tcp, len);
+    conn->tx_pdus++;
+    const struct iskra_r2t *next = iskra_tcp_data_out_due(&task->tcp);
+    if (next == &task->tcp.unsolicited) /* it stays where it is */
+        return STEP_SENT;
+    iskra_list_remove(&task->link);
+    if (next != NULL)
+        iskra_list_push_back(&conn->requeue, &task->link);
+    return STEP_SENT;
+}
+
+static enum step mgmt_step(struct iskra_conn *conn)
+{
+    if (iskra_list_empty(&conn->mgmtqueue) && conn->nop_cnt == 0)
+        return STEP_NONE;
+    if (iskra_tcp_xmit_room(&conn->tcp) == 0)
+        return STEP_FULL;
+    if (!iskra_nop_reply_send(conn))
+        mgmt_send(conn, next_on(&conn->mgmtqueue));
+    return STEP_SENT;
+}
+
+/* The first that there is, in the order above. */
+static enum step next_step(struct iskra_conn *conn)
+{
+    enum step step = data_out_step(conn, &conn->unfinished);
+    if (step == STEP_NONE)
+        step = mgmt_step(conn);
+    if (step == STEP_NONE)
+        step = cmd_step(conn);
+    if (step == STEP_NONE)
+        step = data_out_step(conn, &conn->requeue);
+    return step;
+}
+
+/* Builds PDUs while there is room. True when something was left for lack of it. */
 static bool fill(struct iskra_conn *conn)
 {
-    struct iskra_task *task;
-    while (iskra_tcp_xmit_room(&conn->tcp) > 0) {
-        if (iskra_nop_reply_send(conn))
-            continue;
-        if ((task = next_on(&conn->mgmtqueue)) != NULL)
-            mgmt_send(conn, task);
-        else if ((task = next_on(&conn->cmdqueue)) != NULL)
-            cmd_send(conn, task);
-        else
-            return false;
-    }
-    return conn->nop_cnt > 0 || !iskra_list_empty(&conn->mgmtqueue) ||
-           !iskra_list_empty(&conn->cmdqueue);
+    enum step step;
+    do
+        step = next_step(conn);
+    while (step == STEP_SENT);
+    return step == STEP_FULL;
 }
 
 static void xmit_failed(struct iskra_conn *conn, int rc)

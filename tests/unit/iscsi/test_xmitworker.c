@@ -81,24 +81,6 @@ static void longest_cdb_fits_with_its_digest(void **state)
     rig_free(r);
 }
 
-static void command_that_writes_does_not_leave(void **state)
-{
-    struct rig *r = rig_logged_in(32);
-    static struct rig_cmd cmd, other;
-    rig_cmd_init(r, &cmd, ISKRA_DIR_WRITE, 512);
-    rig_cmd_init(r, &other, ISKRA_DIR_NONE, 0);
-    assert_int_equal(rig_queue(&cmd), ISKRA_QUEUED);
-    assert_int_equal(rig_queue(&other), ISKRA_QUEUED);
-    rig_run(r);
-    assert_int_equal(cmd.done_cnt, 1);
-    assert_int_equal(cmd.cmnd.result, ISKRA_RESULT(ISKRA_DID_ABORT, 0));
-    assert_non_null(strstr(rig_session(r)->error.text, "0x2a would write 512 bytes"));
-    /* The next one takes the number that was not used. */
-    assert_int_equal(iskra_get_be32(rig_sent(r) + 24), RIG_CMD_SN);
-    assert_false(rig_sent_any(r));
-    rig_free(r);
-}
-
 static void batch_goes_out_in_one_call_in_order(void **state)
 {
     struct rig *r = rig_logged_in(64);
@@ -293,7 +275,6 @@ int main(void)
         cmocka_unit_test(command_without_data_is_final_and_neither_read_nor_write),
         cmocka_unit_test(long_cdb_goes_on_in_an_ahs),
         cmocka_unit_test(longest_cdb_fits_with_its_digest),
-        cmocka_unit_test(command_that_writes_does_not_leave),
         cmocka_unit_test(batch_goes_out_in_one_call_in_order),
         cmocka_unit_test(answers_to_pings_then_management_then_commands),
         cmocka_unit_test(more_than_the_ring_holds_goes_out_all_the_same),

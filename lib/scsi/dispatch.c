@@ -3,6 +3,7 @@
 #include "scsi/dispatch.h"
 
 #include "scsi/disk.h"
+#include "scsi/eh.h"
 #include "scsi/finish.h"
 #include "scsi/host.h"
 #include "trace.h"
@@ -175,6 +176,32 @@ static void reset_command(struct iskra_scsi_request *sreq)
         sreq->started_ns = iskra_shost_active_ns(sreq->sdev->host);
 }
 
+/* A command window that stays closed although nothing is out may never open: no deadline runs for a
+ * request that nobody has, so this one has the limit of its own timeout. True: it has passed. */
+static bool stuck(const struct iskra_scsi_request *sreq)
+{
+    struct iskra_shost *host = sreq->sdev->host;
+    uint64_t now_ns = iskra_shost_active_ns(host);
+    uint64_t timeout_ns =
+        sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
+
+    if (host->host_busy > 1) { /* this one is counted */
+        host->stuck_since_ns = 0;
+        return false;
+    }
+    if (host->stuck_since_ns == 0)
+        host->stuck_since_ns = now_ns;
+    return now_ns - host->stuck_since_ns >= timeout_ns;
+}
+
+/* Ends as a command does that the target did not answer: with its session. */
+static void give_up(struct iskra_scsi_request *sreq)
+{
+    iskra_request_set_owner(&sreq->rq, ISKRA_OWNER_EH);
+    iskra_eh_scmd_add(sreq);
+    iskra_eh_scmd_returned(sreq); /* the session never had it */
+}
+
 /* notes F44, F45, F46: scsi_request_fn: blk_start_request (with blk_add_timer), then
  * scsi_dispatch_cmd */
 void iskra_scsi_request_fn(struct iskra_queue *q)
@@ -202,11 +229,16 @@ void iskra_scsi_request_fn(struct iskra_queue *q)
         sreq->busy = true;
         reset_command(sreq);
         enum iskra_queue_status status = dispatch_cmd(sreq);
+        if (status == ISKRA_TARGET_BUSY && stuck(sreq)) {
+            give_up(sreq);
+            return;
+        }
         if (status != ISKRA_QUEUED) {
             iskra_scsi_queue_insert(sreq, reason_for(status));
             delay_if_idle(sdev);
             return;
         }
+        host->stuck_since_ns = 0;
     }
 }
 

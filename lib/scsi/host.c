@@ -153,6 +153,7 @@ static void host_unblock(void *arg)
     host->self_blocked = host->transport_offline = false;
     clock_update(host);
     host->host_blocked = host->target_blocked = 0;
+    host->stuck_since_ns = 0;
     ISKRA_LIST_FOREACH(l, &host->devices)
     sdev_unblock(sdev_at(l));
 }

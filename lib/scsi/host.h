@@ -52,7 +52,8 @@ struct iskra_shost {
     uint32_t host_busy, target_busy; /* commands handed to the session */
     uint32_t can_queue;              /* for both */
     uint32_t host_blocked, target_blocked;
-    uint32_t eh_cnt; /* commands in the error handler */
+    uint64_t stuck_since_ns; /* host's clock: refused although nothing is out; 0: not so */
+    uint32_t eh_cnt;         /* commands in the error handler */
     struct iskra_work eh_work;
     struct iskra_error eh_error; /* what the first of them timed out of */
     bool clock_paused;           /* blocked_since_ns counts */

@@ -182,6 +182,41 @@ static void a_closed_window_is_tried_again_after_a_delay_and_the_request_goes(vo
     assert_int_equal(r->host.target_blocked, 0);
 }
 
+/* Nobody has the request, so no deadline runs for it: without a limit it would wait for ever. */
+static void a_window_that_never_opens_costs_one_timeout_and_the_session(void **state)
+{
+    struct rig *r = *state;
+    uint64_t t0_ns = r->round.now_ns;
+
+    r->refuse = ISKRA_TARGET_BUSY;
+    struct rig_io *io = rig_read(r, 0, 7, 1);
+    rig_advance_to(r, t0_ns + 29 * RIG_S);
+    assert_int_equal(io->done_cnt, 0);
+    assert_int_equal(r->fail_session_cnt, 0);
+    rig_advance_to(r, t0_ns + 31 * RIG_S);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, -ETIMEDOUT);
+    assert_int_equal(r->fail_session_cnt, 1);
+    assert_int_equal(r->host.host_busy, 0);
+}
+
+static void a_window_that_opens_in_time_starts_the_limit_anew(void **state)
+{
+    struct rig *r = *state;
+
+    for (unsigned i = 0; i < 3; i++) {
+        r->refuse = ISKRA_TARGET_BUSY;
+        struct rig_io *io = rig_read(r, i, 7, 1);
+        rig_advance_to(r, r->round.now_ns + 20 * RIG_S);
+        r->refuse = ISKRA_QUEUED;
+        rig_advance_to(r, r->round.now_ns + RIG_S);
+        rig_answer_good(r, i);
+        assert_int_equal(io->done_cnt, 1);
+        assert_int_equal(io->sreq.status, 0);
+    }
+    assert_int_equal(r->fail_session_cnt, 0);
+}
+
 static void a_closed_window_is_tried_again_when_a_command_comes_back(void **state)
 {
     struct rig *r = *state;
@@ -333,6 +368,8 @@ int main(void)
         T(the_device_takes_its_queue_depth_and_no_more),
         T(the_host_takes_can_queue_over_all_devices_and_serves_the_starved),
         T(a_closed_window_is_tried_again_after_a_delay_and_the_request_goes),
+        T(a_window_that_never_opens_costs_one_timeout_and_the_session),
+        T(a_window_that_opens_in_time_starts_the_limit_anew),
         T(a_closed_window_is_tried_again_when_a_command_comes_back),
         T(each_refusal_sets_the_counter_of_whom_it_names),
         T(refused_requests_keep_their_order),

@@ -158,7 +158,8 @@ struct iskra_io {
 };
 
 /* Takes the request. Returns 0: done() will run, exactly once. Or a negative errno, nothing taken, io->error filled: -EINVAL (not
- * aligned, beyond the end, bad field), -ENODEV (the LUN's session has ended), -EPERM (after fork). */
+ * aligned, bad field), -ERANGE (beyond the end), -ENODEV (not a disk, or being closed), -EPERM (after fork). When the session has
+ * ended it is taken, and done() tells why. */
 ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
 
 /* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends when the target answers or

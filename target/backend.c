@@ -132,6 +132,60 @@ int target_lun_read(const struct target_lun *lun, uint64_t pos, uint8_t *buf, ui
     return 0;
 }
 
+int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *buf, uint32_t len)
+{
+    if (lun->kind == ISKRA_TARGET_NULL)
+        return 0;
+    if (lun->kind == ISKRA_TARGET_RAM) {
+        memcpy(lun->ram + pos, buf, len);
+        return 0;
+    }
+    while (len > 0) {
+        ssize_t n = pwrite(lun->fd, buf, len, (off_t)pos);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0) /* no reason given: not to be tried forever */
+            return -EIO;
+        buf += n;
+        pos += (uint64_t)n;
+        len -= (uint32_t)n;
+    }
+    return 0;
+}
+
+/* Whole pages go back to the system and are zeros when they are next touched. */
+static int discard_ram(const struct target_lun *lun, uint64_t pos, uint64_t len)
+{
+    uint64_t page_len = (uint64_t)sysconf(_SC_PAGESIZE), end = pos + len;
+    uint64_t first = (pos + page_len - 1) / page_len * page_len, last = end / page_len * page_len;
+    if (first >= last) {
+        memset(lun->ram + pos, 0, len);
+        return 0;
+    }
+    if (madvise(lun->ram + first, last - first, MADV_DONTNEED) < 0)
+        return -errno;
+    memset(lun->ram + pos, 0, first - pos);
+    memset(lun->ram + last, 0, end - last);
+    return 0;
+}
+
+int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len)
+{
+    if (lun->kind == ISKRA_TARGET_NULL || len == 0)
+        return 0;
+    if (lun->kind == ISKRA_TARGET_RAM)
+        return discard_ram(lun, pos, len);
+    int rc;
+    do
+        rc = fallocate(lun->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)pos, (off_t)len);
+    while (rc < 0 && errno == EINTR);
+    if (rc == 0)
+        return 0;
+    return errno == ENOTSUP || errno == ENOSYS || errno == ENODEV ? -EOPNOTSUPP : -errno;
+}
+
 int target_lun_flush(const struct target_lun *lun)
 {
     if (lun->kind == ISKRA_TARGET_FILE && !lun->read_only && fdatasync(lun->fd) < 0)

@@ -1,5 +1,5 @@
-/* Where the blocks of a LUN are: memory, a file, or nowhere (zeros). Blocking file reads are the
- * only I/O of the target's core. */
+/* Where the blocks of a LUN are: memory, a file, or nowhere (zeros). Blocking reads and
+ * writes of files are the only I/O of the target's core. */
 #ifndef ISKRA_TARGET_BACKEND_H
 #define ISKRA_TARGET_BACKEND_H
 
@@ -32,6 +32,12 @@ static inline uint64_t target_lun_len(const struct target_lun *lun) /* bytes */
 
 /* Copies bytes [pos, pos + len), which the caller has checked to exist. 0 or a negative errno. */
 int target_lun_read(const struct target_lun *lun, uint64_t pos, uint8_t *buf, uint32_t len);
+
+int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *buf, uint32_t len);
+
+/* Gives back the storage of bytes [pos, pos + len), which then read as zeros. 0 or a negative
+ * errno; -EOPNOTSUPP: the file system has no such thing, nothing has happened. */
+int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len);
 
 /* Makes what was written durable. 0 or a negative errno. */
 int target_lun_flush(const struct target_lun *lun);

@@ -55,6 +55,8 @@ struct iskra_target_conn *iskra_target_conn_new(struct iskra_target *target, con
     conn->recv_max = LOGIN_RECV_MAX;
     conn->stat_sn = 1;
     iskra_list_init(&conn->tasks);
+    iskra_list_init(&conn->receiving);
+    iskra_list_init(&conn->asking);
     iskra_list_init(&conn->free_tasks);
     iskra_list_init(&conn->free_immediate);
     iskra_list_init(&conn->link);
@@ -78,6 +80,7 @@ void iskra_target_conn_free(struct iskra_target_conn *conn)
     iskra_list_remove(&conn->link);
     conn->target->stats.conn_cnt--;
     target_out_done(&conn->out);
+    free(conn->collect);
     free(conn->task_mem);
     free(conn->text_in);
     free(conn->text_out);
@@ -107,6 +110,11 @@ static int tasks_take(struct iskra_target_conn *conn)
     uint32_t window = conn->target->options.cmd_window;
     conn->task_mem = calloc(window + IMMEDIATE_MAX, sizeof(*conn->task_mem));
     if (!conn->task_mem)
+        return -ENOMEM;
+    conn->task_mem_cnt = window + IMMEDIATE_MAX;
+    /* Pages that are never used are never there. */
+    conn->collect = malloc((size_t)COLLECT_CNT * COLLECT_LEN);
+    if (!conn->collect)
         return -ENOMEM;
     for (uint32_t i = 0; i < window + IMMEDIATE_MAX; i++) {
         struct target_task *task = &conn->task_mem[i];
@@ -249,8 +257,10 @@ unsigned iskra_target_conn_send_window(struct iskra_target_conn *conn, struct io
 {
     if (conn->phase == CONN_CLOSED)
         return 0;
-    if (conn->phase == CONN_FULL_FEATURE)
+    if (conn->phase == CONN_FULL_FEATURE) {
+        target_r2t_pump(conn); /* before answers: who waits for them cannot send */
         target_data_in_pump(conn);
+    }
     return target_out_window(&conn->out, iov, max);
 }
 

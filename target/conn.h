@@ -3,8 +3,9 @@
  *
  * The way of a PDU through the files: conn.c cuts the byte stream into PDUs; login.c takes them
  * until the full feature phase, request.c after it; scsi.c judges commands and queues tasks;
- * data_in.c turns tasks into Data-In and SCSI Response PDUs when there is room to send them; out.c
- * is the ring of PDUs to be sent. */
+ * data_out.c asks for what is to be written and takes it, write.c does with it what the command
+ * says; data_in.c turns tasks into Data-In and SCSI Response PDUs when there is room to send them;
+ * out.c is the ring of PDUs to be sent. */
 #ifndef ISKRA_TARGET_CONN_H
 #define ISKRA_TARGET_CONN_H
 
@@ -52,6 +53,14 @@ enum login_status {
 #define IMMEDIATE_MAX  16u   /* immediate commands in flight beyond the window */
 #define TSIH_CNT       65535u
 
+/* What some commands need all of before they can begin: UNMAP's list, WRITE SAME's block, COMPARE
+ * AND WRITE's two halves. A session has this many places for it. */
+#define COLLECT_CNT       8u
+#define COLLECT_LEN       131072u   /* bytes each */
+#define UNMAP_CNT_MAX     256u      /* descriptors */
+#define WRITE_SAME_MAX    67108864u /* bytes: it is done at once, while everybody waits */
+#define COMPARE_WRITE_MAX 65536u    /* bytes of one half, the other is as long */
+
 struct iskra_target {
     struct iskra_target_options options; /* strings and arrays in it are not to be used */
     char name[ISKRA_TARGET_NAME_MAX + 1];
@@ -84,20 +93,55 @@ enum task_source {
     TASK_PREPARED, /* data are what the CDB says; see inquiry.c */
 };
 
+/* Where Data-Out goes. */
+enum task_sink {
+    SINK_NONE,    /* nowhere: the command takes none, or less than came */
+    SINK_BLOCKS,  /* straight to the LUN, from `pos` */
+    SINK_COMPARE, /* it is compared with the LUN, from `pos` */
+    SINK_COLLECT, /* to `collected`, until there is all of it */
+};
+
+enum task_phase {
+    TASK_FREE,
+    TASK_RECEIVING, /* Data-Out is due */
+    TASK_ASKING,    /* an R2T is due */
+    TASK_ANSWERING, /* Data-In or status is due */
+};
+
 struct target_task {
-    struct iskra_list link; /* in conn->free_tasks, conn->free_immediate or conn->tasks */
+    struct iskra_list link; /* in the list that its phase says; see task_enter() */
+    enum task_phase phase;  /* set by target_task_enter() only */
     bool immediate;
+    bool write; /* the W bit: the initiator has data */
     uint8_t status, sense_key, asc, ascq;
+    bool information_valid; /* sense: `information` */
+    uint64_t information;
     enum task_source source;
     uint32_t itt;
-    uint32_t edtl;     /* bytes the initiator expects */
-    uint32_t data_len; /* bytes that go out as Data-In */
-    uint64_t full_len; /* bytes the command has; more than edtl is overflow */
+    uint64_t lun_field; /* as the command has it */
+    uint32_t edtl;      /* bytes the initiator expects */
+    uint32_t data_len;  /* bytes that go out as Data-In */
+    uint64_t full_len;  /* bytes the command has; more than edtl is overflow */
     uint32_t sent_len, data_sn;
-    uint64_t pos;                 /* TASK_BLOCKS: byte on the LUN */
+    uint64_t pos;                 /* TASK_BLOCKS, SINK_BLOCKS, SINK_COMPARE: byte on the LUN */
     const struct target_lun *lun; /* NULL: no such LUN */
     uint32_t lun_number;
     struct iskra_cdb cdb;
+    uint8_t byte_check; /* BYTCHK of VERIFY and WRITE AND VERIFY, which has no place in `cdb` */
+
+    /* Data-Out comes in order, in sequences: an unsolicited one, then one for each R2T. Lengths and
+     * offsets are bytes. */
+    enum task_sink sink;
+    uint32_t out_len;   /* what the command takes, at most edtl */
+    uint32_t taken_len; /* what has come, at most edtl */
+    uint32_t asked_len; /* up to where it is on its way, or has come */
+    bool unsolicited;   /* its sequence has not ended */
+    uint32_t unsolicited_end;
+    uint32_t r2t_from;         /* offset of the first R2T */
+    uint32_t r2t_sn, r2t_done; /* R2Ts sent, and answered in full */
+    uint32_t ttt_next;         /* lives on from command to command: a tag is not used again soon */
+    uint32_t out_data_sn;      /* DataSN that is next in the sequence */
+    uint8_t *collected;        /* SINK_COLLECT: one of conn->collect, or NULL */
 };
 
 enum conn_phase {
@@ -148,9 +192,13 @@ struct iskra_target_conn {
     bool text_open;  /* text_ttt is valid */
 
     struct target_task *task_mem;
-    struct iskra_list tasks; /* in order; the first is being sent */
+    uint32_t task_mem_cnt;
+    struct iskra_list tasks; /* TASK_ANSWERING, in order; the first is being sent */
+    struct iskra_list receiving, asking;
     struct iskra_list free_tasks, free_immediate;
-    uint32_t task_cnt; /* of the window's, in use */
+    uint32_t task_cnt;     /* of the window's, in use */
+    uint8_t *collect;      /* COLLECT_CNT places of COLLECT_LEN bytes */
+    uint32_t collect_used; /* bit per place */
 };
 
 /* One PDU as it lies in staging. */
@@ -194,7 +242,12 @@ enum pdu_verdict target_text_pdu(struct iskra_target_conn *conn, const struct ta
 
 /* scsi.c */
 enum pdu_verdict target_scsi_pdu(struct iskra_target_conn *conn, const struct target_pdu *pdu);
+void target_task_enter(struct iskra_target_conn *conn, struct target_task *task,
+                       enum task_phase phase);
 void target_task_release(struct iskra_target_conn *conn, struct target_task *task);
+/* SBC-3 4.33: both the first block and the last must exist; a transfer of none at the very end is
+ * fine. */
+bool target_range_ok(const struct target_lun *lun, uint64_t lba, uint64_t block_cnt);
 static inline void target_task_refuse(struct target_task *task, uint8_t key, uint8_t asc,
                                       uint8_t ascq)
 {
@@ -207,6 +260,32 @@ static inline void target_task_refuse(struct target_task *task, uint8_t key, uin
 /* inquiry.c: judges a command that has prepared data, and builds them. 0 with *ret_len set (they
  * lie in target->scratch), or -EINVAL: a field of the CDB is not supported. */
 int target_prepare(struct iskra_target_conn *conn, const struct target_task *task, size_t *ret_len);
+
+/* data_out.c */
+/* A command with the W bit has been judged: takes what came with it, and decides what comes next.
+ * `final`: no unsolicited Data-Out will follow. */
+void target_data_out_begin(struct iskra_target_conn *conn, struct target_task *task,
+                           const struct target_pdu *pdu, bool final);
+enum pdu_verdict target_data_out_pdu(struct iskra_target_conn *conn, const struct target_pdu *pdu);
+/* Makes R2Ts while there is room and something to ask for. */
+void target_r2t_pump(struct iskra_target_conn *conn);
+
+/* write.c: commands that take data, or change the medium without. */
+bool target_write_judge(struct iskra_target_conn *conn, struct target_task *task);
+/* The next `len` bytes of Data-Out, at task->taken_len; those the command has no use for are
+ * dropped. */
+void target_write_take(struct iskra_target_conn *conn, struct target_task *task,
+                       const uint8_t *bytes, uint32_t len);
+/* All of it is there. */
+void target_write_finish(struct iskra_target_conn *conn, struct target_task *task);
+/* A place for a SINK_COLLECT task; false: all are taken. One that needs none has it. */
+bool target_collect_take(struct iskra_target_conn *conn, struct target_task *task);
+uint32_t target_compare_write_blocks(const struct target_lun *lun); /* the most at once */
+
+/* cdb.c: the CDB of a command, the part in an extra header included (RFC 7143 11.2.2.3). 0;
+ * -ENOTSUP: not known here, with ret->opcode set; -EBADMSG: the extra headers make no sense. */
+int target_cdb_decode(const struct target_pdu *pdu, const uint8_t *first, struct iskra_cdb *ret,
+                      uint8_t *ret_byte_check);
 
 /* data_in.c: makes PDUs of queued tasks until there is enough to send, or no room. */
 void target_data_in_pump(struct iskra_target_conn *conn);

@@ -14,6 +14,13 @@ struct residual {
     uint32_t len; /* bytes */
 };
 
+static uint32_t moved_len(const struct target_task *task)
+{
+    if (!task->write)
+        return task->sent_len;
+    return task->taken_len < task->out_len ? task->taken_len : task->out_len;
+}
+
 /* 11.4.5: against what the initiator expected, whichever way it was to go. */
 static struct residual residual_of(const struct target_task *task)
 {
@@ -22,8 +29,9 @@ static struct residual residual_of(const struct target_task *task)
         return (struct residual){.overflow = true,
                                  .len = over < UINT32_MAX ? (uint32_t)over : UINT32_MAX};
     }
-    if (task->sent_len < task->edtl)
-        return (struct residual){.underflow = true, .len = task->edtl - task->sent_len};
+    uint32_t moved = moved_len(task);
+    if (moved < task->edtl)
+        return (struct residual){.underflow = true, .len = task->edtl - moved};
     return (struct residual){0};
 }
 
@@ -131,7 +139,11 @@ static bool scsi_response(struct iskra_target_conn *conn, struct target_task *ta
     if (!pdu)
         return false;
     if (check) {
-        struct iskra_sense sense = {.key = task->sense_key, .asc = task->asc, .ascq = task->ascq};
+        struct iskra_sense sense = {.key = task->sense_key,
+                                    .asc = task->asc,
+                                    .ascq = task->ascq,
+                                    .information_valid = task->information_valid,
+                                    .information = task->information};
         iskra_put_be16(pdu->room, ISKRA_SENSE_FIXED_LEN);
         (void)iskra_sense_encode_fixed(&sense, pdu->room + 2); /* its length is known */
     }
@@ -142,7 +154,7 @@ static bool scsi_response(struct iskra_target_conn *conn, struct target_task *ta
                                      .status = task->status,
                                      .itt = task->itt,
                                      .stat_sn = conn->stat_sn++,
-                                     .exp_data_sn = task->data_sn};
+                                     .exp_data_sn = task->data_sn + task->r2t_sn};
     target_task_release(conn, task); /* before MaxCmdSN is told */
     rsp.exp_cmd_sn = conn->exp_cmd_sn;
     rsp.max_cmd_sn = target_max_cmd_sn(conn);

@@ -105,9 +105,17 @@ static int vpd(const struct iskra_target *target, const struct target_task *task
                size_t *ret_len)
 {
     struct iskra_vpd_out out;
-    struct iskra_block_limits limits = {.max_transfer_blocks = target->options.max_transfer_blocks};
+    const struct target_lun *lun = task->lun;
+    struct iskra_block_limits limits = {.wsnz = true,
+                                        .max_transfer_blocks = target->options.max_transfer_blocks,
+                                        .max_compare_and_write_blocks =
+                                            (uint8_t)target_compare_write_blocks(lun),
+                                        .max_unmap_blocks = UINT32_MAX,
+                                        .max_unmap_descriptor_cnt = UNMAP_CNT_MAX,
+                                        .max_write_same_blocks = WRITE_SAME_MAX / lun->block_len};
     struct iskra_block_characteristics kind = {.rotation_rate = 1};
-    struct iskra_provisioning full = {0};
+    struct iskra_provisioning thin = {
+        .lbpu = true, .lbpws = true, .lbpws10 = true, .lbprz = 1, .provisioning_type = 2};
     char serial[17];
     switch (task->cdb.page) {
     case ISKRA_VPD_BLOCK_LIMITS:
@@ -117,7 +125,7 @@ static int vpd(const struct iskra_target *target, const struct target_task *task
         *ret_len = iskra_vpd_block_characteristics_encode(&kind, ISKRA_TYPE_DISK, buf);
         return 0;
     case ISKRA_VPD_PROVISIONING:
-        *ret_len = iskra_vpd_provisioning_encode(&full, ISKRA_TYPE_DISK, buf);
+        *ret_len = iskra_vpd_provisioning_encode(&thin, ISKRA_TYPE_DISK, buf);
         return 0;
     default:
         break;
@@ -211,7 +219,9 @@ static int service_action_in(const struct target_task *task, uint8_t *buf, size_
     const struct target_lun *lun = task->lun;
     if (task->cdb.service_action == ISKRA_SAI_READ_CAPACITY_16) {
         struct iskra_capacity capacity = {.last_lba = lun->block_cnt - 1,
-                                          .block_len = lun->block_len};
+                                          .block_len = lun->block_len,
+                                          .lbpme = true,
+                                          .lbprz = true};
         *ret_len = iskra_capacity16_encode(&capacity, buf);
         return 0;
     }

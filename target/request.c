@@ -117,8 +117,7 @@ static enum pdu_verdict reject_data(struct iskra_target_conn *conn, const struct
 {
     if (target_reject(conn, pdu, REJECT_DATA_DIGEST) == PDU_BLOCKED)
         return PDU_BLOCKED;
-    if (iskra_bhs_opcode(pdu->bhs) != ISKRA_OP_DATA_OUT)
-        (void)target_request_number(conn, pdu->bhs);
+    (void)target_request_number(conn, pdu->bhs);
     return PDU_TAKEN;
 }
 
@@ -128,6 +127,8 @@ enum pdu_verdict target_request_pdu(struct iskra_target_conn *conn, const struct
     bool discovery = conn->session->discovery;
     if (opcode == ISKRA_OP_SCSI_CMD && !discovery)
         return target_scsi_pdu(conn, pdu);
+    if (opcode == ISKRA_OP_DATA_OUT)
+        return target_data_out_pdu(conn, pdu);
     if (!pdu->digest_ok)
         return reject_data(conn, pdu);
     switch (opcode) {
@@ -140,8 +141,6 @@ enum pdu_verdict target_request_pdu(struct iskra_target_conn *conn, const struct
     case ISKRA_OP_TMF:
         return discovery ? target_reject(conn, pdu, REJECT_NOT_SUPPORTED)
                          : target_tmf_pdu(conn, pdu);
-    case ISKRA_OP_DATA_OUT: /* of a write that has been refused already: it came to nothing */
-        return PDU_TAKEN;
     case ISKRA_OP_SNACK:
         return target_reject(conn, pdu, REJECT_SNACK);
     case ISKRA_OP_LOGIN:

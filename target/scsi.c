@@ -1,17 +1,11 @@
 /* SCSI commands: a task for each, judged at once, answered by data_in.c when its turn comes. */
 #include "target/conn.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "target/opcodes.h"
 #include "wire/luns.h"
-
-#define ASC_WRITE_ERROR      0x0c
-#define ASC_INVALID_OPCODE   0x20
-#define ASC_LBA_OUT_OF_RANGE 0x21
-#define ASC_INVALID_FIELD    0x24
-#define ASC_NO_LUN           0x25
-#define ASC_RESET            0x29
-#define ASC_PROTOCOL_CRC     0x47 /* with ASCQ 05h: PROTOCOL SERVICE CRC ERROR */
 
 static const struct target_lun *lun_find(const struct iskra_target *target, uint64_t lun,
                                          uint32_t *ret_number)
@@ -21,9 +15,7 @@ static const struct target_lun *lun_find(const struct iskra_target *target, uint
     return &target->luns[*ret_number];
 }
 
-/* SBC-3 4.33: both the first block and the last must exist; a transfer of none at the very end is
- * fine. */
-static bool range_ok(const struct target_lun *lun, uint64_t lba, uint64_t block_cnt)
+bool target_range_ok(const struct target_lun *lun, uint64_t lba, uint64_t block_cnt)
 {
     return lba <= lun->block_cnt && block_cnt <= lun->block_cnt - lba;
 }
@@ -36,7 +28,7 @@ static void judge_read(const struct iskra_target *target, struct target_task *ta
         target_task_refuse(task, ISKRA_SENSE_ILLEGAL_REQUEST, ASC_INVALID_FIELD, 0);
         return;
     }
-    if (!range_ok(task->lun, cdb->lba, cdb->block_cnt)) {
+    if (!target_range_ok(task->lun, cdb->lba, cdb->block_cnt)) {
         target_task_refuse(task, ISKRA_SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE, 0);
         return;
     }
@@ -47,7 +39,7 @@ static void judge_read(const struct iskra_target *target, struct target_task *ta
 
 static void judge_flush(struct target_task *task)
 {
-    if (!range_ok(task->lun, task->cdb.lba, task->cdb.block_cnt))
+    if (!target_range_ok(task->lun, task->cdb.lba, task->cdb.block_cnt))
         target_task_refuse(task, ISKRA_SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE, 0);
     else if (target_lun_flush(task->lun) < 0)
         target_task_refuse(task, ISKRA_SENSE_MEDIUM_ERROR, ASC_WRITE_ERROR, 0);
@@ -58,7 +50,7 @@ static void judge_prepared(struct iskra_target_conn *conn, struct target_task *t
     size_t len;
     if (task->cdb.opcode == ISKRA_SCSI_SERVICE_ACTION_IN_16 &&
         task->cdb.service_action == ISKRA_SAI_GET_LBA_STATUS &&
-        !range_ok(task->lun, task->cdb.lba, 1)) {
+        !target_range_ok(task->lun, task->cdb.lba, 1)) {
         target_task_refuse(task, ISKRA_SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE, 0);
         return;
     }
@@ -114,11 +106,14 @@ static void judge(struct iskra_target_conn *conn, struct target_task *task, bool
         task->status = ISKRA_STATUS_CHECK_CONDITION;
         return;
     }
+    if (known && target_write_judge(conn, task))
+        return;
     switch (known ? cdb->opcode : 0xff) {
     case ISKRA_SCSI_READ_6:
     case ISKRA_SCSI_READ_10:
     case ISKRA_SCSI_READ_12:
     case ISKRA_SCSI_READ_16:
+    case ISKRA_SCSI_VARIABLE_LENGTH: /* READ(32); WRITE(32) has been judged */
         judge_read(conn->target, task);
         break;
     case ISKRA_SCSI_TEST_UNIT_READY:
@@ -145,35 +140,66 @@ static void judge(struct iskra_target_conn *conn, struct target_task *task, bool
     }
 }
 
-static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
-                       const struct iskra_pdu_scsi_cmd *req, bool data_ok)
+static void task_clear(struct target_task *task)
 {
-    conn->target->stats.command_cnt++;
     task->status = ISKRA_STATUS_GOOD;
     task->sense_key = task->asc = task->ascq = 0;
-    task->itt = req->itt;
-    task->edtl = req->edtl;
+    task->information_valid = false;
     task->full_len = 0;
     task->data_len = task->sent_len = task->data_sn = 0;
+    task->sink = SINK_NONE;
+    task->out_len = task->taken_len = task->asked_len = 0;
+    task->unsolicited = false;
+    task->r2t_sn = task->r2t_done = task->out_data_sn = 0;
+}
+
+static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
+                       const struct iskra_pdu_scsi_cmd *req, const struct target_pdu *pdu,
+                       bool known)
+{
+    conn->target->stats.command_cnt++;
+    task->write = req->write;
+    task->itt = req->itt;
+    task->lun_field = req->lun;
+    task->edtl = req->edtl;
     task->lun = lun_find(conn->target, req->lun, &task->lun_number);
-    task->cdb = (struct iskra_cdb){.opcode = req->cdb[0]}; /* for one that is not known */
-    bool known = iskra_cdb_decode(req->cdb, sizeof(req->cdb), &task->cdb) == 0 ||
-                 req->cdb[0] == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters here */
-    if (data_ok)
+    known = known || task->cdb.opcode == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters */
+    if (pdu->digest_ok)
         judge(conn, task, known);
     else /* 7.8: the command ends with what its Reject was about */
-        target_task_refuse(task, ISKRA_SENSE_ABORTED_COMMAND, ASC_PROTOCOL_CRC, 5);
-    if (req->read)
+        target_task_refuse(task, ISKRA_SENSE_ABORTED_COMMAND, ASC_PROTOCOL_CRC, ASCQ_PROTOCOL_CRC);
+    if (req->write) {
+        target_data_out_begin(conn, task, pdu, req->final);
+        return;
+    }
+    if (req->read && task->sink == SINK_NONE)
         task->data_len = task->full_len < req->edtl ? (uint32_t)task->full_len : req->edtl;
-    iskra_list_push_back(&conn->tasks, &task->link);
+    target_write_finish(conn, task);
+    target_task_enter(conn, task, TASK_ANSWERING);
+}
+
+void target_task_enter(struct iskra_target_conn *conn, struct target_task *task,
+                       enum task_phase phase)
+{
+    struct iskra_list *lists[] = {
+        [TASK_FREE] = task->immediate ? &conn->free_immediate : &conn->free_tasks,
+        [TASK_RECEIVING] = &conn->receiving,
+        [TASK_ASKING] = &conn->asking,
+        [TASK_ANSWERING] = &conn->tasks,
+    };
+    iskra_list_remove(&task->link);
+    iskra_list_push_back(lists[phase], &task->link);
+    task->phase = phase;
 }
 
 void target_task_release(struct iskra_target_conn *conn, struct target_task *task)
 {
-    iskra_list_remove(&task->link);
+    if (task->collected)
+        conn->collect_used &= ~(1u << (uint32_t)(task->collected - conn->collect) / COLLECT_LEN);
+    task->collected = NULL;
     if (!task->immediate)
         conn->task_cnt--;
-    iskra_list_push_back(task->immediate ? &conn->free_immediate : &conn->free_tasks, &task->link);
+    target_task_enter(conn, task, TASK_FREE);
 }
 
 enum pdu_verdict target_scsi_pdu(struct iskra_target_conn *conn, const struct target_pdu *pdu)
@@ -185,12 +211,21 @@ enum pdu_verdict target_scsi_pdu(struct iskra_target_conn *conn, const struct ta
         return target_reject(conn, pdu, REJECT_TOO_MANY_IMMEDIATE);
     if (!pdu->digest_ok && target_reject(conn, pdu, REJECT_DATA_DIGEST) == PDU_BLOCKED)
         return PDU_BLOCKED;
+    struct iskra_cdb cdb;
+    uint8_t byte_check = 0;
+    int known = target_cdb_decode(pdu, req.cdb, &cdb, &byte_check);
+    if (known == -EBADMSG && pdu->digest_ok &&
+        target_reject(conn, pdu, REJECT_INVALID_FIELD) == PDU_BLOCKED)
+        return PDU_BLOCKED;
     /* A number inside the window means that a task is free: the window is as large as what is. */
-    if (!target_request_number(conn, pdu->bhs))
+    if (!target_request_number(conn, pdu->bhs) || known == -EBADMSG)
         return PDU_TAKEN;
-    struct iskra_list *link = iskra_list_pop_front(free_list);
+    struct target_task *task = iskra_container_of(free_list->next, struct target_task, link);
     if (!req.immediate)
         conn->task_cnt++;
-    task_begin(conn, iskra_container_of(link, struct target_task, link), &req, pdu->digest_ok);
+    task_clear(task);
+    task->cdb = cdb;
+    task->byte_check = byte_check;
+    task_begin(conn, task, &req, pdu, known == 0);
     return PDU_TAKEN;
 }

@@ -31,7 +31,7 @@ struct iskra_target_conn;
 enum iskra_target_backend_kind {
     ISKRA_TARGET_RAM,  /* `size` bytes of memory, zero at first */
     ISKRA_TARGET_FILE, /* the file `path`; read-only if it cannot be opened for writing */
-    ISKRA_TARGET_NULL, /* reads zeros */
+    ISKRA_TARGET_NULL, /* reads zeros, forgets what is written */
 };
 
 struct iskra_target_backend {
@@ -91,8 +91,9 @@ void iskra_target_free(
     struct iskra_target *target); /* its connections must be gone; NULL is fine */
 
 struct iskra_target_stats {
-    unsigned conn_cnt, session_cnt;                                       /* now */
-    uint64_t login_cnt, command_cnt, pdu_in_cnt, pdu_out_cnt, read_bytes; /* since the start */
+    unsigned conn_cnt, session_cnt; /* now */
+    uint64_t login_cnt, command_cnt, pdu_in_cnt, pdu_out_cnt, read_bytes,
+        write_bytes; /* since the start */
 };
 void iskra_target_stats(const struct iskra_target *target, struct iskra_target_stats *ret);
 

@@ -1,5 +1,6 @@
 /* Task management: RFC 7143 11.5, 11.6. A task here is either queued or gone, so every function is
- * done when it is answered. */
+ * done when it is answered. Data-Out that still comes for one that is gone finds nobody, and is
+ * dropped. */
 #include "target/conn.h"
 
 #include <errno.h>
@@ -20,10 +21,9 @@ enum tmf_response {
 
 static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt)
 {
-    ISKRA_LIST_FOREACH(link, &conn->tasks)
-    {
-        struct target_task *task = iskra_container_of(link, struct target_task, link);
-        if (task->itt != itt)
+    for (uint32_t i = 0; i < conn->task_mem_cnt; i++) {
+        struct target_task *task = &conn->task_mem[i];
+        if (task->phase == TASK_FREE || task->itt != itt)
             continue;
         target_task_release(conn, task);
         return TMF_COMPLETE;
@@ -33,10 +33,10 @@ static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt
 
 static void clear_tasks(struct iskra_target_conn *conn, uint32_t lun)
 {
-    ISKRA_LIST_FOREACH(link, &conn->tasks)
-    {
-        struct target_task *task = iskra_container_of(link, struct target_task, link);
-        if (lun == EVERY_LUN || (task->lun && task->lun_number == lun))
+    for (uint32_t i = 0; i < conn->task_mem_cnt; i++) {
+        struct target_task *task = &conn->task_mem[i];
+        if (task->phase != TASK_FREE &&
+            (lun == EVERY_LUN || (task->lun && task->lun_number == lun)))
             target_task_release(conn, task);
     }
 }

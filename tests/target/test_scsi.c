@@ -296,7 +296,7 @@ static void a_thousand_luns_are_listed_over_many_pdus(void **state)
 
 static void unknown_commands_are_refused(void **state)
 {
-    static const uint8_t opcodes[] = {0x8f, 0xff, 0x5e, 0x7f, 0x83, 0x2f};
+    static const uint8_t opcodes[] = {0x8b, 0xff, 0x5e, 0x7f, 0x83, 0x34};
     for (size_t i = 0; i < sizeof(opcodes); i++) {
         cdb[0] = opcodes[i];
         peer_refused_with(&peer, 0, cdb, 0, ILLEGAL, 0x20, 0);
@@ -406,7 +406,7 @@ static void get_lba_status_says_mapped(void **state)
 }
 
 /* Its data are there and must not be taken for the next header. */
-static void a_write_is_refused_and_its_immediate_data_swallowed(void **state)
+static void data_of_an_unknown_command_are_swallowed(void **state)
 {
     static uint8_t junk[4097];
     struct outcome o;
@@ -414,7 +414,7 @@ static void a_write_is_refused_and_its_immediate_data_swallowed(void **state)
     memset(junk, 0x41, sizeof(junk));
     struct iskra_pdu_scsi_cmd req = {
         .write = true, .itt = 5, .edtl = 8192, .cmd_sn = peer.cmd_sn++};
-    (void)iskra_cdb_write10(req.cdb, 0, 16, 0);
+    req.cdb[0] = 0xc1;
     iskra_scsi_cmd_encode(&req, bhs);
     peer_send(&peer, bhs, junk, sizeof(junk));
     struct iskra_pdu_data_out out = {.final = true, .itt = 5, .ttt = ISKRA_RESERVED_TAG};
@@ -480,7 +480,7 @@ int main(void)
         T(changeable_mode_bits_are_none),
         T(flush_ready_and_start_are_good),
         T(get_lba_status_says_mapped),
-        T(a_write_is_refused_and_its_immediate_data_swallowed),
+        T(data_of_an_unknown_command_are_swallowed),
         T(backends_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -318,12 +318,12 @@ static void abandon(struct iskra_nexus *nexus)
     struct iskra *ctx = nexus->ctx;
     const struct iskra_error why = {
         .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the initiator is freed"};
+    nexus->state = ISKRA_NEXUS_CLOSED; /* first: what a callback opens now must not join it */
     iskra_open_abandon(nexus, &why);
     ISKRA_LIST_FOREACH(l, &nexus->luns)
     iskra_lun_abandon(iskra_container_of(l, struct iskra_lun, link));
     nexus->user_cnt = 0;
     nexus->closed = NULL;
-    nexus->state = ISKRA_NEXUS_CLOSED;
     iskra_initiator_free(nexus->ini);
     nexus->ini = NULL;
     while (iskra_workq_run(&ctx->round.work) > 0)

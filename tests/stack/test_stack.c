@@ -317,6 +317,25 @@ static void freeing_the_initiator_ends_every_request(void **state)
     assert_int_equal(setup(NULL), 0);
 }
 
+static int reopen_cnt;
+
+static void reopen(void *arg, int status, struct iskra_lun *lun, const struct iskra_error *err)
+{
+    assert_int_equal(status, -ECANCELED);
+    if (++reopen_cnt < 3)
+        assert_int_equal(iskra_open(ctx, arg, reopen, arg, NULL), 0);
+}
+
+static void an_open_begun_while_the_initiator_is_freed_ends_too(void **state)
+{
+    char url[512];
+    snprintf(url, sizeof(url), "%s", rig_url(rig_port(rig), 0, NULL));
+    assert_int_equal(iskra_open(ctx, url, reopen, url, NULL), 0);
+    iskra_free(ctx);
+    ctx = NULL;
+    assert_int_equal(reopen_cnt, 3);
+}
+
 /* ---- things going wrong ---- */
 
 static void a_silent_target_costs_one_timeout_and_the_session(void **state)
@@ -548,6 +567,7 @@ int main(void)
         TEST(a_lun_may_be_closed_from_inside_done_where_blocking_calls_are_refused),
         TEST(a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself),
         TEST(freeing_the_initiator_ends_every_request),
+        TEST(an_open_begun_while_the_initiator_is_freed_ends_too),
         TEST(a_silent_target_costs_one_timeout_and_the_session),
         TEST(a_reset_connection_fails_everything_once),
         TEST(a_lun_can_be_opened_again_after_its_session_was_lost),

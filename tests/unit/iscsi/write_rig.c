@@ -75,6 +75,13 @@ void write_queue(struct rig *r, struct write_cmd *w)
     };
 }
 
+void write_socket_takes(struct rig *r, size_t len)
+{
+    r->room = len;
+    r->sock.port->ops->write_space(r->sock.port);
+    rig_run(r);
+}
+
 void write_expect_bytes(struct rig *r, const uint8_t *want, size_t len)
 {
     assert_true(r->out_len - r->out_at >= len);

@@ -36,6 +36,9 @@ void write_init(struct rig *r, struct write_cmd *w, uint32_t len, uint32_t seed)
 /* Queued; the numbers that the generator needs are noted. Nothing runs. */
 void write_queue(struct rig *r, struct write_cmd *w);
 
+/* The socket, full so far, takes len bytes more. */
+void write_socket_takes(struct rig *r, size_t len);
+
 /* The whole first burst is sent and is as expected. Returns how much of the data it held. */
 uint32_t write_expect_command(struct rig *r, const struct gen_keys *keys,
                               const struct write_cmd *w);

@@ -69,7 +69,7 @@ struct cli {
 };
 
 extern const struct cli_command cli_cmd_discover, cli_cmd_ls, cli_cmd_info, cli_cmd_read,
-    cli_cmd_trace, cli_cmd_target, cli_cmd_demo;
+    cli_cmd_write, cli_cmd_trace, cli_cmd_target, cli_cmd_demo;
 
 /* ---- options.c ---- */
 
@@ -149,6 +149,8 @@ struct cli_progress {
 void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uint64_t total);
 void cli_progress_update(struct cli_progress *progress, uint64_t done);
 void cli_progress_clear(struct cli_progress *progress);
+/* "64.0 MiB in 0.512 s, 125.0 MiB/s" on stderr. */
+void cli_progress_rate(const struct cli_progress *progress, const struct cli *cli, uint64_t len);
 
 uint64_t cli_now_ns(void); /* the platform's clock */
 

@@ -71,6 +71,8 @@ static void lun_put(const struct facts *facts, const struct iskra_lun_info *lun)
         number_put(facts, "max_transfer", lun->max_transfer_len);
         number_put(facts, "optimal_transfer", lun->optimal_transfer_len);
         flag_put(facts, "write_protected", lun->write_protected);
+        flag_put(facts, "write_cache", lun->write_cache);
+        flag_put(facts, "fua", lun->fua);
         flag_put(facts, "thin", lun->thin);
     }
 }

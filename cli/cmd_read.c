@@ -171,15 +171,6 @@ static int pump_run(struct pump *pump, bool *ret_whole)
     return CLI_OK;
 }
 
-static void rate_print(const struct pump *pump)
-{
-    char size[CLI_SIZE_TEXT_LEN], rate[CLI_SIZE_TEXT_LEN];
-    double seconds = (double)(cli_now_ns() - pump->progress.start_ns) / 1e9;
-    uint64_t len = pump->reader.delivered_len;
-    cli_error(pump->cli, "%s in %.3f s, %s/s", cli_size_format(len, size), seconds,
-              cli_size_format((uint64_t)((double)len / (seconds > 0 ? seconds : 1)), rate));
-}
-
 /* The initiator is freed before the reader: after a failure it still owns requests, and freeing it
  * ends them. */
 static int lun_copy(struct cli *cli, struct iskra_lun *lun, const struct read_args *args)
@@ -203,7 +194,7 @@ static int lun_copy(struct cli *cli, struct iskra_lun *lun, const struct read_ar
     if (whole)
         (void)iskra_close_sync(lun); /* the data is out, a failed logout changes nothing */
     if (whole && cli->verbose)
-        rate_print(&pump);
+        cli_progress_rate(&pump.progress, cli, pump.reader.delivered_len);
     cli_initiator_free(cli);
     cli_reader_done(&pump.reader);
     if (pump.interrupt_fd >= 0)

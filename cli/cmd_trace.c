@@ -92,13 +92,16 @@ static int inquiry_trace(struct cli *cli, struct iskra_lun *lun, struct cli_trac
     return rc ? cli_fail(cli, rc, &err) : CLI_OK;
 }
 
-static int read_trace(struct cli *cli, struct iskra_lun *lun, const struct trace_args *args,
-                      struct cli_trace *trace)
+/* A READ, or a WRITE of what is there already: it is read before, and after it the LUN holds what
+ * it held. */
+static int transfer_trace(struct cli *cli, struct iskra_lun *lun, bool write,
+                          const struct trace_args *args, struct cli_trace *trace)
 {
     struct iskra_lun_info info;
     iskra_lun_info(lun, &info);
     if (info.block_len == 0) {
-        cli_error(cli, "LUN %llu has no blocks to read", (unsigned long long)info.lun);
+        cli_error(cli, "LUN %llu has no blocks to %s", (unsigned long long)info.lun,
+                  write ? "write" : "read");
         return CLI_OTHER;
     }
     uint64_t len = args->len ? args->len : info.block_len;
@@ -113,9 +116,13 @@ static int read_trace(struct cli *cli, struct iskra_lun *lun, const struct trace
         return CLI_OTHER;
     }
     struct iskra_error err = {0};
-    iskra_trace_steps(cli->ctx, record_keep, trace);
-    int rc = iskra_read_sync(lun, data, len, args->offset, &err);
-    iskra_trace_steps(cli->ctx, NULL, NULL);
+    int rc = write ? iskra_read_sync(lun, data, len, args->offset, &err) : 0;
+    if (rc == 0) {
+        iskra_trace_steps(cli->ctx, record_keep, trace);
+        rc = write ? iskra_write_sync(lun, data, len, args->offset, 0, &err)
+                   : iskra_read_sync(lun, data, len, args->offset, &err);
+        iskra_trace_steps(cli->ctx, NULL, NULL);
+    }
     free(data);
     return rc ? cli_fail(cli, rc, &err) : CLI_OK;
 }
@@ -128,8 +135,9 @@ static int lun_trace(struct cli *cli, const char *what, const struct trace_args 
     int rc = iskra_open_sync(cli->ctx, cli->args[0], &lun, &err);
     if (rc)
         return cli_fail(cli, rc, &err);
-    int exit_code = strcmp(what, "read") == 0 ? read_trace(cli, lun, args, trace)
-                                              : inquiry_trace(cli, lun, trace);
+    bool write = strcmp(what, "write") == 0;
+    int exit_code = strcmp(what, "inquiry") == 0 ? inquiry_trace(cli, lun, trace)
+                                                 : transfer_trace(cli, lun, write, args, trace);
     (void)iskra_close_sync(lun); /* not what was asked about */
     return exit_code;
 }
@@ -144,10 +152,9 @@ static int trace_run(struct cli *cli)
         return exit_code;
     const char *what = cli->args[1];
     bool login = strcmp(what, "login") == 0;
-    if (strcmp(what, "write") == 0)
-        return cli_usage(cli, "write: this version reads only; trace read, inquiry or login");
-    if (!login && strcmp(what, "read") != 0 && strcmp(what, "inquiry") != 0)
-        return cli_usage(cli, "'%s' is none of read, inquiry, login", what);
+    if (!login && strcmp(what, "read") != 0 && strcmp(what, "write") != 0 &&
+        strcmp(what, "inquiry") != 0)
+        return cli_usage(cli, "'%s' is none of read, write, inquiry, login", what);
     if ((exit_code = cli_initiator_new(cli, NULL)))
         return exit_code;
     exit_code = login ? login_trace(cli, &args, &trace) : lun_trace(cli, what, &args, &trace);
@@ -162,8 +169,8 @@ static int trace_run(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-    {"offset", "SIZE", OPTION_OFFSET, "read: where, in bytes [0]"},
-    {"length", "SIZE", OPTION_LENGTH, "read: how many bytes [one block]"},
+    {"offset", "SIZE", OPTION_OFFSET, "read, write: where, in bytes [0]"},
+    {"length", "SIZE", OPTION_LENGTH, "read, write: how many bytes [one block]"},
     {"notes", NULL, OPTION_NOTES, "the fragments of the notes beside each step"},
     {"no-times", NULL, OPTION_NO_TIMES, "without the columns that differ from run to run"},
     {0},
@@ -171,10 +178,10 @@ static const struct cli_option options[] = {
 
 const struct cli_command cli_cmd_trace = {
     .name = "trace",
-    .args = "URL read|inquiry|login",
+    .args = "URL read|write|inquiry|login",
     .summary = "shows the path of one command through the layers",
     .details = "A call tree: start and duration in microseconds, layer, step. PDUs and changes of\n"
-               "state stand where they happened.\n",
+               "state stand where they happened. write writes what is there already.\n",
     .arg_min = 2,
     .arg_max = 2,
     .options = options,

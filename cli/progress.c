@@ -47,6 +47,14 @@ void cli_progress_update(struct cli_progress *progress, uint64_t done)
     fflush(stderr);
 }
 
+void cli_progress_rate(const struct cli_progress *progress, const struct cli *cli, uint64_t len)
+{
+    char size[CLI_SIZE_TEXT_LEN], rate[CLI_SIZE_TEXT_LEN];
+    double seconds = (double)(cli_now_ns() - progress->start_ns) / 1e9;
+    cli_error(cli, "%s in %.3f s, %s/s", cli_size_format(len, size), seconds,
+              cli_size_format((uint64_t)((double)len / (seconds > 0 ? seconds : 1)), rate));
+}
+
 void cli_progress_clear(struct cli_progress *progress)
 {
     if (progress->visible)

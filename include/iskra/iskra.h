@@ -101,8 +101,10 @@ struct iskra_lun_info {
     uint32_t physical_block_len;  /* bytes; 0 if unknown */
     uint32_t max_transfer_len;    /* bytes per command */
     uint32_t optimal_transfer_len; /* bytes; 0 if not reported */
-    uint8_t write_protected;
+    uint8_t write_protected;  /* the LUN says so, or is formatted with protection information */
     uint8_t thin;             /* logical block provisioning enabled (LBPME) */
+    uint8_t write_cache;      /* what is written may be lost with the power until it is flushed; 1 too if the LUN does not tell */
+    uint8_t fua;              /* understands FUA; else a write with ISKRA_IO_FUA is followed by a flush */
 };
 
 /* Connects, logs in, identifies the LUN of the URL (README, "URL"; every key is checked). The callback runs once, from the
@@ -126,7 +128,15 @@ ISKRA_PUBLIC struct iskra *iskra_lun_ctx(const struct iskra_lun *lun);
 
 enum iskra_op {
     ISKRA_READ = 1,
-    ISKRA_RAW = 9, /* any CDB without data or with data in; scsi.h */
+    ISKRA_WRITE = 2,
+    ISKRA_FLUSH = 3, /* no offset, no data: all that was written, done() of which has run before this submit */
+    ISKRA_RAW = 9,   /* any CDB; scsi.h */
+};
+
+/* Bits of iskra_io.flags; a bit that does not fit the operation is -EINVAL. */
+enum iskra_io_flag {
+    ISKRA_IO_FUA = 1u << 0,      /* ISKRA_WRITE: done() means that it is on the medium, by whatever means the LUN has */
+    ISKRA_IO_DATA_OUT = 1u << 1, /* ISKRA_RAW: len bytes of iov go to the LUN; without it they come from there */
 };
 
 #define ISKRA_IO_TAIL_LEN 512
@@ -135,8 +145,9 @@ enum iskra_op {
  * and the data belong to the library. Zero it before first use. Inside done() it may be submitted again. */
 struct iskra_io {
     enum iskra_op op;
+    uint32_t flags;            /* enum iskra_io_flag */
     uint64_t offset;           /* bytes; a multiple of block_len */
-    const struct iovec *iov;   /* where the data goes */
+    const struct iovec *iov;   /* where the data goes, or comes from */
     int iov_cnt;
     uint64_t len;              /* bytes; a multiple of block_len; at most the sum of iov */
     const uint8_t *cdb;        /* ISKRA_RAW only */
@@ -158,8 +169,12 @@ struct iskra_io {
 };
 
 /* Takes the request. Returns 0: done() will run, exactly once. Or a negative errno, nothing taken, io->error filled: -EINVAL (not
- * aligned, bad field), -ERANGE (beyond the end), -ENODEV (not a disk, or being closed), -EPERM (after fork). When the session has
- * ended it is taken, and done() tells why. */
+ * aligned, bad field), -ERANGE (beyond the end), -EROFS (a write to a protected LUN), -ENODEV (not a disk, or being closed),
+ * -EPERM (after fork). When the session has ended it is taken, and done() tells why.
+ *
+ * Reads, writes and flushes are idempotent and are tried again where that may help, so that the medium may see a write more than
+ * once. Requests in flight together may be executed in any order: who needs one waits for done(). A raw CDB is sent once;
+ * if nobody knows whether it was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
 ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
 
 /* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends when the target answers or
@@ -169,6 +184,13 @@ ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
 /* Reads len bytes at offset, both multiples of the block length. 0 or a negative errno. */
 ISKRA_PUBLIC int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len, uint64_t offset,
                                  struct iskra_error *err);
+
+/* Writes len bytes at offset, both multiples of the block length. flags: 0 or ISKRA_IO_FUA. 0 or a negative errno. */
+ISKRA_PUBLIC int iskra_write_sync(struct iskra_lun *lun, const void *buf, uint64_t len, uint64_t offset, uint32_t flags,
+                                  struct iskra_error *err);
+
+/* Everything written before is on the medium when this returns 0. */
+ISKRA_PUBLIC int iskra_flush_sync(struct iskra_lun *lun, struct iskra_error *err);
 
 #ifdef __cplusplus
 }

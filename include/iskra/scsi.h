@@ -13,6 +13,11 @@ extern "C" {
 ISKRA_PUBLIC int iskra_raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, void *in,
                                 uint32_t in_len, uint32_t *ret_len, struct iskra_error *err);
 
+/* The same with out_len bytes of data out. *ret_len (may be NULL) is how many the LUN took. If nobody knows whether the command was
+ * executed (the session was lost, no answer came in time), the error is ISKRA_E_OUTCOME_UNKNOWN. */
+ISKRA_PUBLIC int iskra_raw_out_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, const void *out,
+                                    uint32_t out_len, uint32_t *ret_len, struct iskra_error *err);
+
 /* Words for people: static storage, "?" for an unknown value. */
 ISKRA_PUBLIC const char *iskra_device_type_name(uint8_t type); /* "disk" */
 

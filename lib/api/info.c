@@ -26,7 +26,9 @@ void iskra_lun_describe(const struct iskra_sdev *sdev, struct iskra_lun_info *re
     i->physical_block_len = sdev->physical_block_len;
     i->max_transfer_len = sdev->max_transfer_len;
     i->optimal_transfer_len = sdev->optimal_transfer_len;
-    i->write_protected = sdev->write_protected;
+    i->write_protected = sdev->write_protected || sdev->protection;
+    i->write_cache = sdev->write_cache;
+    i->fua = sdev->fua;
     i->thin = sdev->thin;
 }
 

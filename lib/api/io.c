@@ -29,6 +29,28 @@ static void io_done(struct iskra_scsi_request *sreq)
     io->done(io); /* may free io */
 }
 
+static int check_flags(struct iskra_io *io)
+{
+    uint32_t allowed = io->op == ISKRA_WRITE ? ISKRA_IO_FUA
+                       : io->op == ISKRA_RAW ? ISKRA_IO_DATA_OUT
+                                             : 0;
+    if ((io->flags & ~allowed) == 0)
+        return 0;
+    return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "flags %#x of operation %d", io->flags,
+                      (int)io->op);
+}
+
+static int submit_raw(struct iskra_io *io, struct iskra_scsi_request *sreq)
+{
+    enum iskra_data_dir dir = io->flags & ISKRA_IO_DATA_OUT ? ISKRA_DIR_WRITE : ISKRA_DIR_READ;
+    if (io->len > UINT32_MAX)
+        return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
+                          "raw CDB with %llu bytes of data, at most %u",
+                          (unsigned long long)io->len, UINT32_MAX);
+    return iskra_scsi_submit_raw(sreq, io->cdb, io->cdb_len, dir, io->iov, (uint32_t)io->iov_cnt,
+                                 (uint32_t)io->len);
+}
+
 static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_request *sreq)
 {
     if (lun->closing)
@@ -36,16 +58,23 @@ static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_
     if (io->iov_cnt < 0 || io->done == NULL)
         return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
                           "request without done() or with %d iovecs", io->iov_cnt);
+    int rc = check_flags(io);
+    if (rc)
+        return rc;
     switch (io->op) {
     case ISKRA_READ:
         return iskra_scsi_submit_read(sreq, io->iov, (uint32_t)io->iov_cnt, io->offset, io->len);
-    case ISKRA_RAW:
-        if (io->len > UINT32_MAX)
+    case ISKRA_WRITE:
+        return iskra_scsi_submit_write(sreq, io->iov, (uint32_t)io->iov_cnt, io->offset, io->len,
+                                       io->flags & ISKRA_IO_FUA);
+    case ISKRA_FLUSH:
+        if (io->offset != 0 || io->len != 0)
             return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
-                              "raw CDB with %llu bytes of data, at most %u",
-                              (unsigned long long)io->len, UINT32_MAX);
-        return iskra_scsi_submit_raw(sreq, io->cdb, io->cdb_len, ISKRA_DIR_READ, io->iov,
-                                     (uint32_t)io->iov_cnt, (uint32_t)io->len);
+                              "a flush is of everything; offset %llu, length %llu were given",
+                              (unsigned long long)io->offset, (unsigned long long)io->len);
+        return iskra_scsi_submit_flush(sreq);
+    case ISKRA_RAW:
+        return submit_raw(io, sreq);
     }
     return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "unknown operation %d", (int)io->op);
 }

@@ -49,20 +49,48 @@ int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len, uint64_t off
     return io_sync(lun, &io, err);
 }
 
-int iskra_raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, void *in,
-                   uint32_t in_len, uint32_t *ret_len, struct iskra_error *err)
+int iskra_write_sync(struct iskra_lun *lun, const void *buf, uint64_t len, uint64_t offset,
+                     uint32_t flags, struct iskra_error *err)
 {
-    struct iovec iov = {in, in_len};
+    struct iovec iov = {(void *)buf, (size_t)len}; /* only read from */
+    struct iskra_io io = {
+        .op = ISKRA_WRITE, .flags = flags, .offset = offset, .iov = &iov, .iov_cnt = 1, .len = len};
+    return io_sync(lun, &io, err);
+}
+
+int iskra_flush_sync(struct iskra_lun *lun, struct iskra_error *err)
+{
+    struct iskra_io io = {.op = ISKRA_FLUSH};
+    return io_sync(lun, &io, err);
+}
+
+static int raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, uint32_t flags,
+                    struct iovec iov, uint32_t *ret_len, struct iskra_error *err)
+{
     struct iskra_io io = {.op = ISKRA_RAW,
+                          .flags = flags,
                           .cdb = cdb,
                           .cdb_len = cdb_len,
                           .iov = &iov,
-                          .iov_cnt = in_len ? 1 : 0,
-                          .len = in_len};
+                          .iov_cnt = iov.iov_len ? 1 : 0,
+                          .len = iov.iov_len};
     int rc = io_sync(lun, &io, err);
     if (rc == 0 && ret_len != NULL)
-        *ret_len = in_len - (uint32_t)io.residual;
+        *ret_len = (uint32_t)(iov.iov_len - io.residual);
     return rc;
+}
+
+int iskra_raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, void *in,
+                   uint32_t in_len, uint32_t *ret_len, struct iskra_error *err)
+{
+    return raw_sync(lun, cdb, cdb_len, 0, (struct iovec){in, in_len}, ret_len, err);
+}
+
+int iskra_raw_out_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, const void *out,
+                       uint32_t out_len, uint32_t *ret_len, struct iskra_error *err)
+{
+    return raw_sync(lun, cdb, cdb_len, ISKRA_IO_DATA_OUT, (struct iovec){(void *)out, out_len},
+                    ret_len, err); /* only read from */
 }
 
 static void opened(void *arg, int status, struct iskra_lun *lun, const struct iskra_error *err)

@@ -59,7 +59,7 @@ def main():
         peers.disk_make(disk)
         ports = {manner: peers.Port(manner) for manner in ("refused", "silent", "garbage", "closes")}
         portals = {manner: port.portal for manner, port in ports.items()}
-        with peers.Target(ISKRA, ["--file", disk, "--null", "1T", "--ram", "1M"]) as target:
+        with peers.Target(ISKRA, ["--file", disk, "--null", "1T", "--ram", "1M", "--ram", "1M", "--read-only"]) as target:
             portals["target"] = target.portal
             for number, row in enumerate(table, 1):
                 complaints = judge(row, portals)

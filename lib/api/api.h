@@ -27,9 +27,9 @@ struct iskra {
     void *log_arg;
     struct iskra_list nexuses; /* of struct iskra_nexus */
     uint32_t next_sid;
-    uint32_t out_cnt; /* requests submitted and not yet done */
-    bool in_round;    /* a round is running: callbacks may be on the stack */
-    bool drain_first; /* after a gap: nothing expires before sockets are drained */
+    uint32_t out_cnt;      /* requests submitted and not yet done */
+    bool in_round;         /* a round is running: callbacks may be on the stack */
+    unsigned drain_rounds; /* after a gap: rounds in which nothing expires while sockets are full */
     uint64_t last_round_ns;
     volatile uint8_t *own_page; /* 1 in the process that made it, wiped to 0 in a forked child */
 };

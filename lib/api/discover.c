@@ -35,9 +35,10 @@ static void look_closed(void *arg)
 /* Waits until the nexus is up or has failed; `rc` is what getting it said. */
 static int await_nexus(struct iskra *ctx, struct look *look, int rc)
 {
+    if (rc)
+        return rc;
     iskra_api_leave(ctx);
-    if (rc == 0)
-        rc = iskra_api_wait(ctx, &look->ready);
+    rc = iskra_api_wait(ctx, &look->ready);
     return rc ? rc : look->status;
 }
 

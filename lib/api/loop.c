@@ -11,6 +11,10 @@
  * process may have been stopped, and the answers may be waiting (decision 6). */
 #define GAP_NS UINT64_C(1000000000)
 
+/* A peer that keeps a socket full does not put timers off for ever: what was waiting when the gap
+ * ended is in after this many rounds. */
+#define DRAIN_ROUNDS_MAX 16u
+
 /* A callback that takes longer is worth a line in the log: other requests wait meanwhile (decision
  * 8). */
 #define SLOW_ROUND_NS UINT64_C(1000000000)
@@ -64,10 +68,12 @@ static void run_work(struct iskra *ctx)
 static void run_timers(struct iskra *ctx)
 {
     if (ctx->round.now_ns - ctx->last_round_ns > GAP_NS)
-        ctx->drain_first = true;
-    if (ctx->drain_first && iskra_epoll_pending(ctx->epoll))
+        ctx->drain_rounds = DRAIN_ROUNDS_MAX;
+    if (ctx->drain_rounds > 0 && iskra_epoll_pending(ctx->epoll)) {
+        ctx->drain_rounds--;
         return;
-    ctx->drain_first = false;
+    }
+    ctx->drain_rounds = 0;
     iskra_timers_run(&ctx->round.timers, ctx->round.now_ns);
 }
 

@@ -299,7 +299,8 @@ int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
 
 void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void *arg)
 {
-    if (--nexus->user_cnt > 0) {
+    bool over = nexus->state == ISKRA_NEXUS_CLOSED; /* abandoned: nobody counts any more */
+    if (over || --nexus->user_cnt > 0) {
         if (closed != NULL)
             closed(arg);
         return;
@@ -322,13 +323,12 @@ static void abandon(struct iskra_nexus *nexus)
     iskra_open_abandon(nexus, &why);
     ISKRA_LIST_FOREACH(l, &nexus->luns)
     iskra_lun_abandon(iskra_container_of(l, struct iskra_lun, link));
-    nexus->user_cnt = 0;
-    nexus->closed = NULL;
+    iskra_work_cancel(&nexus->free_work);
     iskra_initiator_free(nexus->ini);
     nexus->ini = NULL;
     while (iskra_workq_run(&ctx->round.work) > 0)
         ;
-    nexus_free(nexus);
+    free_work(&nexus->free_work);
 }
 
 void iskra_nexus_abandon_all(struct iskra *ctx)

@@ -73,46 +73,53 @@ static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct i
         open_failed(o, status, &story);
 }
 
-static int begin(struct iskra *ctx, const struct iskra_url *url, struct lun_open *o,
+static int begin(struct iskra *ctx, const char *url_text, struct lun_open *o,
                  struct iskra_error *err)
 {
-    if (!url->has_lun)
-        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
-                          "URL: no LUN; it ends as iscsi://HOST[:PORT]/TARGET/LUN");
-    o->waiter.fn = nexus_ready;
-    o->lun->number = url->lun;
-    return iskra_nexus_get(ctx, url, &o->waiter, &o->nexus, err);
+    struct iskra_url url;
+    int rc = iskra_url_parse(url_text, &url, err);
+    if (rc == 0 && !url.has_lun)
+        rc = iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                        "URL: no LUN; it ends as iscsi://HOST[:PORT]/TARGET/LUN");
+    if (rc == 0) {
+        o->lun->number = url.lun;
+        rc = iskra_nexus_get(ctx, &url, &o->waiter, &o->nexus, err);
+    }
+    if (rc == 0)
+        iskra_list_push_back(&o->nexus->opens, &o->link);
+    return rc;
 }
 
-int iskra_open(struct iskra *ctx, const char *url_text, iskra_open_fn *fn, void *arg,
-               struct iskra_error *err)
+static int open_lun(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+                    struct iskra_error *err)
 {
     const struct iskra_platform *pf = ctx->round.pf;
-    struct iskra_error story = {0};
-    struct iskra_url url;
-    int rc = iskra_api_enter(ctx, &story);
-    if (rc == 0)
-        rc = iskra_url_parse(url_text, &url, &story);
-    if (rc == 0) {
-        struct lun_open *o = pf->alloc(pf->arg, sizeof(*o));
-        struct iskra_lun *lun = pf->alloc(pf->arg, sizeof(*lun));
-        if (o == NULL || lun == NULL) {
-            rc = iskra_fail(&story, ISKRA_E_NOMEM, ENOMEM, "no memory to open a LUN");
-        } else {
-            o->lun = lun;
-            o->fn = fn;
-            o->arg = arg;
-            iskra_list_init(&lun->link);
-            rc = begin(ctx, &url, o, &story);
-            if (rc == 0)
-                iskra_list_push_back(&o->nexus->opens, &o->link);
-        }
-        if (rc) {
-            pf->free(pf->arg, lun);
-            pf->free(pf->arg, o);
-        }
+    struct lun_open *o = pf->alloc(pf->arg, sizeof(*o));
+    struct iskra_lun *lun = pf->alloc(pf->arg, sizeof(*lun));
+    int rc;
+    if (o == NULL || lun == NULL) {
+        rc = iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory to open a LUN");
+    } else {
+        iskra_list_init(&lun->link);
+        *o = (struct lun_open){.waiter.fn = nexus_ready, .lun = lun, .fn = fn, .arg = arg};
+        rc = begin(ctx, url, o, err);
     }
-    iskra_api_leave(ctx);
+    if (rc) {
+        pf->free(pf->arg, lun);
+        pf->free(pf->arg, o);
+    }
+    return rc;
+}
+
+int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+               struct iskra_error *err)
+{
+    struct iskra_error story = {0};
+    int rc = iskra_api_enter(ctx, &story);
+    if (rc == 0) {
+        rc = open_lun(ctx, url, fn, arg, &story);
+        iskra_api_leave(ctx);
+    }
     if (rc && err != NULL)
         *err = story;
     return rc;
@@ -134,8 +141,7 @@ static void device_gone(void *arg)
     void (*closed)(void *arg) = lun->closed;
     void *closed_arg = lun->closed_arg;
     lun_free(lun);
-    if (nexus->state != ISKRA_NEXUS_CLOSED)
-        iskra_nexus_put(nexus, closed, closed_arg);
+    iskra_nexus_put(nexus, closed, closed_arg);
 }
 
 void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg)
@@ -152,7 +158,6 @@ void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg)
 
 void iskra_lun_abandon(struct iskra_lun *lun)
 {
-    lun->closed = NULL;
     if (lun->closing)
         return;
     lun->closing = true;

@@ -299,6 +299,11 @@ static void a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself(void **s
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+static void count_closed(void *arg)
+{
+    ++*(int *)arg;
+}
+
 static void freeing_the_initiator_ends_every_request(void **state)
 {
     struct count c[8];
@@ -334,6 +339,24 @@ static void an_open_begun_while_the_initiator_is_freed_ends_too(void **state)
     iskra_free(ctx);
     ctx = NULL;
     assert_int_equal(reopen_cnt, 3);
+}
+
+static void freeing_the_initiator_ends_a_close_under_way_too(void **state)
+{
+    struct count c;
+    int closed_cnt = 0;
+    struct proxy *p = proxy_start(rig_port(rig));
+    struct iskra_lun *lun = open_url(rig_url(proxy_port(p), 0, NULL));
+    proxy_hold(p, 1);
+    start(lun, &c, 4096, 0);
+    assert_int_equal(iskra_run_once(ctx, 0), 0);
+    iskra_close(lun, count_closed, &closed_cnt);
+    iskra_free(ctx);
+    assert_int_equal(c.done_cnt, 1);
+    assert_int_equal(closed_cnt, 1);
+    free(c.buf);
+    proxy_stop(p);
+    assert_int_equal(setup(NULL), 0);
 }
 
 /* ---- things going wrong ---- */
@@ -567,6 +590,7 @@ int main(void)
         TEST(a_lun_may_be_closed_from_inside_done_where_blocking_calls_are_refused),
         TEST(a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself),
         TEST(freeing_the_initiator_ends_every_request),
+        TEST(freeing_the_initiator_ends_a_close_under_way_too),
         TEST(an_open_begun_while_the_initiator_is_freed_ends_too),
         TEST(a_silent_target_costs_one_timeout_and_the_session),
         TEST(a_reset_connection_fails_everything_once),

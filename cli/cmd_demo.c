@@ -14,6 +14,7 @@
 #include "demo_target.h"
 #include "json.h"
 #include "reader.h"
+#include "writer.h"
 
 struct demo {
     struct cli *cli;
@@ -123,7 +124,8 @@ static int info_step(struct demo *demo)
     return CLI_OK;
 }
 
-static int disk_compare(struct demo *demo, struct iskra_lun *lun, struct cli_reader *reader)
+static int disk_compare(struct demo *demo, struct iskra_lun *lun, uint64_t shift,
+                        struct cli_reader *reader)
 {
     struct iskra_error err = {0};
     if (cli_reader_init(reader, lun, 0, DEMO_DISK_LEN))
@@ -140,16 +142,16 @@ static int disk_compare(struct demo *demo, struct iskra_lun *lun, struct cli_rea
             return step_fail(demo, "%s", err.text[0] ? err.text : strerror(-rc));
         if (!data)
             continue;
-        uint64_t differs = demo_pattern_differs(data, len, reader->delivered_len);
+        uint64_t differs = demo_pattern_differs(data, len, shift + reader->delivered_len);
         if (differs != UINT64_MAX)
             return step_fail(demo, "byte %llu is not what the disk holds",
-                             (unsigned long long)differs);
+                             (unsigned long long)(differs - shift));
         cli_reader_release(reader);
     }
     return CLI_OK;
 }
 
-static int disk_read(struct demo *demo, const char *digest, bool crc32c)
+static int disk_read(struct demo *demo, const char *digest, bool crc32c, uint64_t shift)
 {
     static struct cli_reader reader; /* the slots are large */
     struct iskra_error err = {0};
@@ -166,7 +168,7 @@ static int disk_read(struct demo *demo, const char *digest, bool crc32c)
                          session.header_digest, session.data_digest, digest);
     }
     uint64_t start_ns = cli_now_ns();
-    int exit_code = disk_compare(demo, lun, &reader);
+    int exit_code = disk_compare(demo, lun, shift, &reader);
     if (exit_code)
         cli_initiator_free(demo->cli); /* ends the requests that own the reader's memory */
     else
@@ -180,12 +182,65 @@ static int disk_read(struct demo *demo, const char *digest, bool crc32c)
 
 static int read_step(struct demo *demo)
 {
-    return disk_read(demo, "none", false);
+    return disk_read(demo, "none", false, 0);
 }
 
 static int read_digests_step(struct demo *demo)
 {
-    return disk_read(demo, "crc32c", true);
+    return disk_read(demo, "crc32c", true, 0);
+}
+
+/* What is written must not be what is there: the same pattern, from beyond the end of the disk. */
+#define WRITTEN_SHIFT DEMO_DISK_LEN
+
+static int disk_fill(struct demo *demo, struct cli_writer *writer)
+{
+    struct iskra_error err = {0};
+    int rc = 0;
+    while (rc == 0 && !cli_writer_finished(writer)) {
+        unsigned char *room;
+        size_t len = cli_writer_room(writer, &room);
+        if (len > 0) {
+            demo_pattern_fill(room, len, WRITTEN_SHIFT + writer->pos);
+            rc = cli_writer_take(writer, len, &err);
+            continue;
+        }
+        if (cli_writer_full(writer) && !writer->ended)
+            rc = cli_writer_end(writer, &err);
+        if (rc == 0)
+            rc = cli_writer_step(writer, &err);
+        if (rc == 0 && !cli_writer_finished(writer))
+            rc = iskra_run_once(demo->cli->ctx, -1);
+    }
+    return rc ? step_fail(demo, "%s", err.text[0] ? err.text : strerror(-rc)) : CLI_OK;
+}
+
+static int write_step(struct demo *demo)
+{
+    static struct cli_writer writer; /* the slots are large */
+    struct iskra_error err = {0};
+    struct iskra_lun *lun;
+    char url[300], size[CLI_SIZE_TEXT_LEN];
+    snprintf(url, sizeof(url), "%s?header_digest=crc32c&data_digest=crc32c", demo->lun_url);
+    if (iskra_open_sync(demo->cli->ctx, url, &lun, &err))
+        return step_fail(demo, "%s", err.text);
+    uint64_t start_ns = cli_now_ns();
+    int exit_code = cli_writer_init(&writer, lun, 0, &err) ? step_fail(demo, "%s", err.text)
+                                                           : disk_fill(demo, &writer);
+    if (exit_code)
+        cli_initiator_free(demo->cli); /* ends the requests that own the writer's memory */
+    else
+        (void)iskra_close_sync(lun); /* all is on the medium */
+    cli_writer_done(&writer);
+    double seconds = (double)(cli_now_ns() - start_ns) / 1e9;
+    detail_set(demo, "%s, digests crc32c, flushed, %.0f MB/s", cli_size_format(DEMO_DISK_LEN, size),
+               (double)DEMO_DISK_LEN / 1e6 / seconds);
+    return exit_code;
+}
+
+static int read_back_step(struct demo *demo)
+{
+    return disk_read(demo, "none", false, WRITTEN_SHIFT);
 }
 
 struct step_count {
@@ -237,9 +292,9 @@ static const struct {
     const char *name;
     int (*run)(struct demo *demo);
 } steps[] = {
-    {"target", target_step}, {"discover", discover_step}, {"ls", ls_step},
-    {"info", info_step},     {"read", read_step},         {"read+crc", read_digests_step},
-    {"trace", trace_step},
+    {"target", target_step}, {"discover", discover_step},   {"ls", ls_step},
+    {"info", info_step},     {"read", read_step},           {"read+crc", read_digests_step},
+    {"write", write_step},   {"read back", read_back_step}, {"trace", trace_step},
 };
 
 static void step_print(struct demo *demo, double ms)

@@ -361,7 +361,8 @@ def demo_ends_with_ok_and_leaves_nothing_behind(w):
 def demo_json_is_ok(w):
     found = json.loads(text("demo", "--json"))
     equal(found["ok"], True)
-    equal([step["step"] for step in found["steps"]], ["target", "discover", "ls", "info", "read", "read+crc", "trace"])
+    equal([step["step"] for step in found["steps"]], ["target", "discover", "ls", "info", "read", "read+crc", "write", "read back",
+                                                        "trace"])
 
 
 @test

@@ -15,9 +15,10 @@
 
 #include "tcp/segment.h"
 
-#define ISKRA_TX_COPY_MAX (64u * 1024u)  /* a larger payload is hashed in place */
-#define ISKRA_TX_COPY_LEN (256u * 1024u) /* set aside: a send's worth, and several of the largest  \
-                                          */
+#define ISKRA_TX_COPY_MAX (64u * 1024u) /* a larger payload is hashed in place */
+#define ISKRA_TX_COPY_LEN                                                                          \
+    (256u * 1024u) /* set aside: a send's worth, and several of the largest                        \
+                    */
 
 struct iskra_tx_copy {
     uint8_t *memory; /* ISKRA_TX_COPY_LEN bytes; NULL: nothing is copied */

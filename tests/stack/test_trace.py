@@ -14,10 +14,13 @@ ISKRA, GOLDEN = sys.argv[1:3]
 UPDATE = "--update" in sys.argv
 NAME = "iqn.2026-11.io.iskra:golden"
 CASES = [
-    # file, what the target is told, what is traced
-    ("login_with_bind_conn", [], ["login"]),
-    ("read_with_status_in_the_last_data_in", [], ["read", "--length", "4096"]),
-    ("read_with_a_separate_scsi_response", ["--separate-status"], ["read", "--length", "4096"]),
+    # file, what the target is told, what is traced, keys of the URL
+    ("login_with_bind_conn", [], ["login"], ""),
+    ("read_with_status_in_the_last_data_in", [], ["read", "--length", "4096"], ""),
+    ("read_with_a_separate_scsi_response", ["--separate-status"], ["read", "--length", "4096"], ""),
+    # No data with the command; the target asks for all of it at once and takes 4 KiB a PDU.
+    ("write_with_r2t", ["--max-recv", "4096"], ["write", "--length", "8192"], "?immediate_data=no&initial_r2t=yes"),
+    ("write_with_immediate_data", [], ["write", "--length", "4096"], ""),
 ]
 # What the notes and the specification's sequence diagrams demand, in this order, whatever else is between.
 ORDER = {
@@ -38,17 +41,26 @@ ORDER = {
         "prep_scsi_cmd_pdu", "data_ready", "recv", "hdr_dissect", "seek_sg", "process_data_in", "hdr_recv_prep",
         "hdr_recv_done", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",
         "decide_disposition", "done"],
+    "write_with_r2t": [
+        "execute_rq_nowait", "request_fn", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "xmitworker",
+        "prep_scsi_cmd_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "itt_to_ctask", "r2t_rsp", "hdr_recv_prep",
+        "xmitworker", "prep_data_out_pdu", "xmit_task", "prep_data_out_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect",
+        "complete_pdu", "complete_task", "scsi_done", "softirq_done", "decide_disposition", "io_completion", "done"],
+    "write_with_immediate_data": [
+        "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "xmitworker", "prep_scsi_cmd_pdu",
+        "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",
+        "decide_disposition", "done"],
 }
 
 
-def trace(target_args, trace_args):
+def trace(target_args, trace_args, keys):
     """What `iskra trace` prints, and what it complains of."""
     env = dict(os.environ, ISKRA_INITIATOR_NAME="iqn.2026-11.io.iskra:trace")
     target = subprocess.Popen([ISKRA, "target", "--listen", "127.0.0.1:0", "--name", NAME, "--ram", "1M"] + target_args,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         address = target.stdout.readline().decode().split()[-1]
-        url = "iscsi://%s/%s/0" % (address, NAME)
+        url = "iscsi://%s/%s/0%s" % (address, NAME, keys)
         done = subprocess.run([ISKRA, "trace", url] + trace_args + ["--notes", "--no-times"], env=env, timeout=30,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         return done.stdout.decode(), done.stderr.decode()
@@ -73,8 +85,8 @@ def first_missing(text, wanted):
 def main():
     print("1..%d" % (2 * len(CASES)))
     failed = count = 0
-    for name, target_args, trace_args in CASES:
-        got, complaint = trace(target_args, trace_args)
+    for name, target_args, trace_args, keys in CASES:
+        got, complaint = trace(target_args, trace_args, keys)
         path = os.path.join(GOLDEN, name + ".txt")
         if UPDATE:
             with open(path, "w") as f:

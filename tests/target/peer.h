@@ -79,9 +79,11 @@ struct outcome {
     uint8_t status;
     bool overflow, underflow, collapsed;
     uint32_t residual, len, data_in_cnt;
-    uint32_t exp_cmd_sn, max_cmd_sn, itt;
+    uint32_t exp_cmd_sn, max_cmd_sn, exp_data_sn, itt;
     uint8_t key, asc, ascq;
-    uint8_t *bytes; /* malloc'ed, PEER_RX_MAX; freed by outcome_done() */
+    bool information_valid;
+    uint64_t information; /* of the sense */
+    uint8_t *bytes;       /* malloc'ed, PEER_RX_MAX; freed by outcome_done() */
 };
 void peer_outcome(struct peer *peer, struct outcome *ret);
 void outcome_done(struct outcome *outcome);

@@ -91,6 +91,8 @@ struct iskra_uevent {
         } set_param;
         struct {
             enum iskra_stop_flag flag;
+            const struct iskra_error
+                *why; /* what its commands are to tell; NULL: just that it was stopped */
         } stop_conn;
         struct {
             uint32_t error; /* enum iskra_conn_error */

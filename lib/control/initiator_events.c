@@ -82,8 +82,10 @@ void iskra_initiator_end(struct iskra_initiator *ini, const struct iskra_error *
 static void simple_request(struct iskra_initiator *ini, enum iskra_uevent_type type)
 {
     struct iskra_uevent ev = {.type = type};
-    if (type == ISKRA_UEVENT_STOP_CONN)
+    if (type == ISKRA_UEVENT_STOP_CONN) {
         ev.u.stop_conn.flag = ISKRA_STOP_TERM;
+        ev.u.stop_conn.why = &ini->why;
+    }
     (void)iskra_initiator_request(ini, &ev, NULL, NULL, 0, NULL); /* it goes away in any case */
 }
 

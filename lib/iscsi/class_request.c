@@ -121,7 +121,7 @@ static int stop_conn(struct request *rq)
         return iskra_fail(rq->err, ISKRA_E_USAGE, EINVAL, "STOP_CONN: no flag %u", (unsigned)flag);
     iskra_class_events_drop(rq->cls, rq->conn);
     bool was_over = rq->conn->stop_flag == ISKRA_CONN_STOP_TERM;
-    if (iskra_stop_conn(rq->conn, (enum iskra_conn_stop)flag))
+    if (iskra_stop_conn(rq->conn, (enum iskra_conn_stop)flag, rq->ev->u.stop_conn.why))
         iskra_class_block_session(rq->cls);
     if (flag == ISKRA_STOP_TERM && !was_over)
         iskra_class_terminate(rq->cls);

@@ -68,7 +68,7 @@ void iskra_conn_destroy(struct iskra_conn *conn)
     if (conn == NULL)
         return;
     struct iskra_session *s = conn->session;
-    (void)iskra_stop_conn(conn, ISKRA_CONN_STOP_TERM); /* TERM never blocks devices */
+    (void)iskra_stop_conn(conn, ISKRA_CONN_STOP_TERM, NULL); /* TERM never blocks devices */
     if (s->leadconn == conn)
         s->leadconn = NULL;
     iskra_list_remove(&conn->link);

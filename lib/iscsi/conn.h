@@ -103,7 +103,8 @@ void iskra_conn_release_rx(struct iskra_conn *conn,
 void iskra_conn_failure(struct iskra_conn *conn, enum iskra_conn_error error);
 int iskra_start_conn(struct iskra_conn *conn, struct iskra_error *err);
 /* Returns true when this put the session into recovery: its devices are to be blocked. */
-bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag);
+bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag,
+                     const struct iskra_error *why);
 
 /* xmitworker.c */
 void iskra_xmitworker(struct iskra_work *work);

@@ -129,13 +129,16 @@ static void stop_traffic(struct iskra_conn *conn)
     conn->nop_head = conn->nop_cnt = 0;
 }
 
-bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag)
+bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag,
+                     const struct iskra_error *why)
 {
     struct iskra_session *s = conn->session;
     if (conn->stop_flag == ISKRA_CONN_STOP_TERM)
         return false;
     stop_traffic(conn);
-    if (!conn->failed)
+    if (!conn->failed && why != NULL && why->code != ISKRA_OK)
+        s->error = *why;
+    else if (!conn->failed)
         (void)iskra_session_fail(s, ISKRA_E_CONNECTION, ECONNABORTED, "the connection was stopped");
     enum iskra_session_state state =
         flag == ISKRA_CONN_STOP_TERM ? ISKRA_SESSION_TERMINATE : ISKRA_SESSION_IN_RECOVERY;

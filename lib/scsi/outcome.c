@@ -126,6 +126,20 @@ static int fail_connection(const struct iskra_scsi_request *sreq, enum iskra_cod
     return rc;
 }
 
+/* The session refused the answer itself, and said in which way it makes no sense. */
+static int fail_response(const struct iskra_scsi_request *sreq, uint8_t host_byte)
+{
+    const struct iskra_session *s = sreq->sdev->host->session;
+
+    if (s != NULL && s->error.code == ISKRA_E_RESPONSE)
+        return fail(sreq, ISKRA_E_RESPONSE, EIO, ": %s", s->error.text);
+    if (host_byte == ISKRA_DID_BAD_TARGET)
+        return fail(sreq, ISKRA_E_RESPONSE, EBADMSG,
+                    ": the response's lengths contradict the command (DID_BAD_TARGET)");
+    return fail(sreq, ISKRA_E_SCSI, EIO, ": failed by the target (%s)",
+                iskra_host_byte_name(host_byte));
+}
+
 int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
 {
     uint8_t host_byte = ISKRA_RESULT_HOST(sreq->cmnd.result);
@@ -149,12 +163,8 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
     case ISKRA_DID_IMM_RETRY:
     case ISKRA_DID_REQUEUE:
         return fail_connection(sreq, ISKRA_E_CONNECTION);
-    case ISKRA_DID_BAD_TARGET:
-        return fail(sreq, ISKRA_E_RESPONSE, EBADMSG,
-                    ": the response's lengths contradict the command (DID_BAD_TARGET)");
     default:
-        return fail(sreq, ISKRA_E_SCSI, EIO, ": failed by the target (%s)",
-                    iskra_host_byte_name(host_byte));
+        return fail_response(sreq, host_byte);
     }
 }
 

@@ -255,6 +255,22 @@ static void negative_replacement_timer_never_gives_up(void **state)
     rig_free(r);
 }
 
+static void a_stop_that_says_why_is_what_commands_tell(void **state)
+{
+    struct rig *r = rig_logged_in(16);
+    const struct iskra_error why = {.code = ISKRA_E_CONNECTION,
+                                    .text = "the target asked for a logout"};
+    struct iskra_uevent ev = {
+        .type = ISKRA_UEVENT_STOP_CONN,
+        .sid = RIG_SID,
+        .cid = RIG_CID,
+        .u.stop_conn = {.flag = ISKRA_STOP_TERM, .why = &why},
+    };
+    assert_int_equal(rig_request(r, &ev, NULL, NULL, 0), 0);
+    assert_string_equal(rig_session(r)->error.text, "the target asked for a logout");
+    rig_free(r);
+}
+
 static void start_stops_the_replacement_timer(void **state)
 {
     struct rig *r = rig_logged_in(16);
@@ -359,6 +375,7 @@ int main(void)
         cmocka_unit_test(replacement_timer_gives_up),
         cmocka_unit_test(replacement_timer_of_0_gives_up_in_the_next_round),
         cmocka_unit_test(negative_replacement_timer_never_gives_up),
+        cmocka_unit_test(a_stop_that_says_why_is_what_commands_tell),
         cmocka_unit_test(start_stops_the_replacement_timer),
         cmocka_unit_test(stop_for_good_terminates_and_cannot_be_undone),
         cmocka_unit_test(stop_for_good_during_recovery_ends_the_waiting),

@@ -105,7 +105,8 @@ static enum iskra_recv_status recv_staged(struct iskra_tcp_conn *conn, const uin
 }
 
 /* Receive was suspended with bytes in staging, which belongs to the transport and will be
- * overwritten. Once per login at most. */
+ * overwritten. It happens at a login, and when a target pings faster than it takes the answers
+ * (decision 39): no part of any request's path, so that it may allocate. */
 static int hold(struct iskra_tcp_conn *conn, const uint8_t *buf, size_t len)
 {
     struct iskra_tcp_in *in = &conn->in;

@@ -160,8 +160,9 @@ static size_t random_request(uint8_t *buf, uint32_t *cmd_sn)
     if (!(buf[0] & 0x40) && random32() % 64)
         iskra_put_be32(buf + 24, buf[0] == 0x05 || buf[0] == 0x10 ? *cmd_sn : (*cmd_sn)++);
     if (buf[0] == 0x01) {
-        static const uint8_t cdbs[] = {0x00, 0x03, 0x08, 0x12, 0x1a, 0x1b, 0x25, 0x28,
-                                       0x35, 0x5a, 0x88, 0x91, 0x9e, 0xa0, 0xa8, 0x2a};
+        static const uint8_t cdbs[] = {0x00, 0x03, 0x08, 0x12, 0x1a, 0x1b, 0x25, 0x28, 0x35, 0x5a,
+                                       0x88, 0x91, 0x9e, 0xa0, 0xa8, 0x2a, 0x0a, 0x2e, 0x2f, 0x41,
+                                       0x42, 0x7f, 0x89, 0x8a, 0x8f, 0x93, 0xaa, 0x2a};
         buf[32] = random32() % 8 ? cdbs[random32() % sizeof(cdbs)] : buf[32];
         if (random32() % 2) /* small enough to be good at times */
             memset(buf + 34, 0, 11);
@@ -228,6 +229,112 @@ static void damaged_bytes_in_a_good_session(void **state)
     }
 }
 
+/* What a liar may say of the R2T it has just seen: mostly the truth, so that it gets far. */
+static void lie(struct iskra_pdu_data_out *out)
+{
+    switch (random32() % 24) {
+    case 0:
+        out->ttt ^= 1u << random32() % 32;
+        break;
+    case 1:
+        out->offset += 512 * (random32() % 5) - 1024;
+        break;
+    case 2:
+        out->data_sn += random32() % 3;
+        break;
+    case 3:
+        out->itt = random32() % 8;
+        break;
+    case 4:
+        out->final = !out->final;
+        break;
+    case 5:
+        out->ttt = ISKRA_RESERVED_TAG;
+        break;
+    default:
+        break;
+    }
+}
+
+static uint32_t liar_command(struct peer *peer, uint8_t *buf, bool write)
+{
+    struct iskra_pdu_scsi_cmd req = {.immediate = random32() % 16 == 0,
+                                     .final = random32() % 3 != 0,
+                                     .write = write,
+                                     .itt = random32() % 8,
+                                     .edtl = random32() % 20000,
+                                     .cmd_sn = peer->cmd_sn};
+    peer->cmd_sn += !req.immediate;
+    uint32_t cnt = random32() % 30;
+    switch (random32() % 6) {
+    case 0:
+        (void)iskra_cdb_compare_and_write(req.cdb, 0, (uint8_t)cnt, 0);
+        break;
+    case 1:
+        (void)iskra_cdb_unmap(req.cdb, (uint16_t)(8 + 16 * cnt), 0);
+        break;
+    case 2:
+        (void)iskra_cdb_write_same16(req.cdb, 5, cnt, random32() % 2 ? ISKRA_CDB_UNMAP : 0);
+        break;
+    default:
+        (void)iskra_cdb_write16(req.cdb, random32() % 2100, cnt, 0);
+        break;
+    }
+    iskra_scsi_cmd_encode(&req, buf);
+    uint32_t len = random32() % 4 ? 0 : random32() % 3000;
+    iskra_put_be24(buf + 5, len);
+    random_bytes(buf + ISKRA_BHS_LEN, len + 4);
+    return ISKRA_BHS_LEN + len + iskra_pad_len(len);
+}
+
+/* Answers the R2Ts that have come, with a lie here and there. */
+static void liar_answers(struct peer *peer, uint8_t *buf)
+{
+    while (peer->rx_len - peer->rx_pos >= ISKRA_BHS_LEN) {
+        struct iskra_pdu_r2t r2t;
+        const uint8_t *bhs = peer->rx + peer->rx_pos;
+        uint32_t payload_len = iskra_bhs_data_len(bhs);
+        peer->rx_pos += ISKRA_BHS_LEN + payload_len + iskra_pad_len(payload_len);
+        if (iskra_bhs_opcode(bhs) != ISKRA_OP_R2T || random32() % 8 == 0)
+            continue;
+        iskra_r2t_decode(bhs, &r2t);
+        struct iskra_pdu_data_out out = {
+            .itt = r2t.itt, .ttt = r2t.ttt, .offset = r2t.offset, .final = true};
+        uint32_t len = r2t.desired_len + (random32() % 16 ? 0 : 8);
+        lie(&out);
+        iskra_data_out_encode(&out, buf);
+        iskra_put_be24(buf + 5, len);
+        random_bytes(buf + ISKRA_BHS_LEN, len + 4);
+        peer_send_bytes(peer, buf, ISKRA_BHS_LEN + len + iskra_pad_len(len));
+    }
+    peer->rx_len = peer->rx_pos = 0;
+}
+
+static void writes_of_liars(void **state)
+{
+    static uint8_t buf[8192];
+    struct iskra_target_stats stats;
+    size_t before = memory_in_use(), most = 0;
+    for (uint32_t seed = 1; seed <= 200; seed++) {
+        struct peer peer;
+        rng = seed * UINT64_C(0x9e3779b97f4a7c15);
+        peer_open(&peer, target);
+        peer_login(&peer, TEXT(NAMES "\0MaxBurstLength=4096\0FirstBurstLength=2048"
+                                     "\0InitialR2T=No\0MaxOutstandingR2T=3"));
+        peer.chunk = 1 + random32() % 3000;
+        for (int i = 0; i < 200 && !iskra_target_conn_finished(peer.conn); i++) {
+            peer_send_bytes(&peer, buf, liar_command(&peer, buf, random32() % 16 != 0));
+            liar_answers(&peer, buf);
+        }
+        size_t now = memory_in_use();
+        most = now > before && now - before > most ? now - before : most;
+        peer_close(&peer);
+    }
+    iskra_target_stats(target, &stats);
+    assert_true(stats.write_bytes > 1000000); /* they do get far */
+    assert_in_range(most, 1, MEMORY_MAX);
+}
+
 /* Every length a header can state, before and after login: too much is refused before a byte of it
  * is read. */
 static void stated_lengths_are_judged_at_once(void **state)
@@ -286,9 +393,13 @@ static void the_largest_read_costs_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(random_bytes_instead_of_a_login),   T(logins_of_random_fields_and_keys),
-        T(requests_of_random_fields),         T(damaged_bytes_in_a_good_session),
-        T(stated_lengths_are_judged_at_once), T(the_largest_read_costs_no_memory),
+        T(random_bytes_instead_of_a_login),
+        T(logins_of_random_fields_and_keys),
+        T(requests_of_random_fields),
+        T(damaged_bytes_in_a_good_session),
+        T(writes_of_liars),
+        T(stated_lengths_are_judged_at_once),
+        T(the_largest_read_costs_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,58 @@ def iscsi_readcapacity16_counts_blocks():
     assert f"Total size:{1 << 45}" in out, out
 
 
+def test_cu(family, url, minimum):
+    """Runs a family of libiscsi's own tests, at least `minimum` of them: all pass. Parts that a test skips are told."""
+    tool = shutil.which("iscsi-test-cu")
+    if not tool:
+        raise Skip("iscsi-test-cu is not installed")
+    done = subprocess.run([tool, "-d", "-n", "-t", family, url], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=60)
+    out = done.stdout + done.stderr
+    counts = re.search(r"^ *tests +(\d+) +(\d+) +(\d+) +(\d+)", out, re.M)
+    assert counts, out
+    total, ran, passed, failed = map(int, counts.groups())
+    skipped = len(set(re.findall(r"\[SKIPPED\] (.*)", out)))
+    print(f"# {family}: {passed} of {total} pass, {failed} fail; {skipped} reasons to skip parts", flush=True)
+    assert failed == 0 and done.returncode == 0 and ran == total >= minimum, out
+
+
+def all_of_libiscsis_tests_pass():
+    with tempfile.NamedTemporaryFile() as image:
+        os.truncate(image.name, 64 << 20)
+        with Served("--ram", str(64 << 20), "--file", image.name) as target:
+            for lun in (0, 1):
+                test_cu("SCSI", f"iscsi://{target.portal}/{NAME}/{lun}", 200)
+            test_cu("iSCSI", f"iscsi://{target.portal}/{NAME}/0", 15)
+
+
+def qemu_img_converts_to_it_and_back():
+    tool = shutil.which("qemu-img")
+    if not tool:
+        raise Skip("qemu-img is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        content = os.urandom(24 << 20) + bytes(16 << 20) + os.urandom(8 << 20)
+        first, disk, second = (os.path.join(folder, name) for name in ("first", "disk", "second"))
+        with open(first, "wb") as image:
+            image.write(content)
+        with open(disk, "wb") as image:
+            image.truncate(len(content))
+        with Served("--ram", str(len(content)), "--file", disk) as target:
+            for lun in (0, 1):
+                url = f"iscsi://{target.portal}/{NAME}/{lun}"
+                done = subprocess.run([tool, "convert", "-n", "-f", "raw", "-O", "raw", first, url],
+                                      stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                if "Unknown protocol 'iscsi'" in done.stderr or "Could not find" in done.stderr:
+                    raise Skip("qemu-img has no iSCSI here")
+                assert done.returncode == 0, done.stderr
+                subprocess.run([tool, "convert", "-f", "raw", "-O", "raw", url, second], check=True, timeout=60,
+                               stdin=subprocess.DEVNULL)
+                with open(second, "rb") as image:
+                    assert image.read() == content
+        with open(disk, "rb") as image:
+            assert image.read() == content
+
+
 def ipv6_works_too():
     try:
         socket.socket(socket.AF_INET6).close()
@@ -232,6 +284,8 @@ CASES = [
     iscsi_ls_shows_the_target_and_its_luns,
     iscsi_inq_shows_a_disk_and_its_pages,
     iscsi_readcapacity16_counts_blocks,
+    all_of_libiscsis_tests_pass,
+    qemu_img_converts_to_it_and_back,
     ipv6_works_too,
     a_file_is_read_whole_over_a_socket,
     fifty_sessions_at_once,

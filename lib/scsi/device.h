@@ -12,6 +12,7 @@
 #include "block/queue.h"
 #include "list.h"
 #include "wire/inquiry.h"
+#include "wire/sense.h"
 
 struct iskra_shost;
 
@@ -59,6 +60,9 @@ struct iskra_sdev {
     uint32_t device_blocked;       /* runs to let pass before the next try */
     uint8_t retries_allowed;
     bool expecting_ua; /* its reset was ours */
+    /* An error of an earlier write that another command was told of (valid: there is one). The next
+     * flush fails with it, once: it cannot promise what it is asked for (decision 29). */
+    struct iskra_sense lost_write;
 
     /* What the LUN said (scan.c). Text is escaped, safe to print. */
     struct iskra_inquiry inquiry;

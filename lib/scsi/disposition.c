@@ -99,6 +99,12 @@ static enum iskra_disposition check_medium_error(const struct iskra_sense *s,
     return ISKRA_DISPOSITION_SUCCESS;
 }
 
+bool iskra_sense_lost_write(const struct iskra_sense *sense)
+{
+    return sense->valid && sense->deferred && sense->key != ISKRA_SENSE_NO_SENSE &&
+           sense->key != ISKRA_SENSE_RECOVERED_ERROR && sense->key != ISKRA_SENSE_UNIT_ATTENTION;
+}
+
 static enum iskra_disposition check_sense(const struct iskra_verdict_facts *f,
                                           struct iskra_decision *d)
 {
@@ -110,7 +116,8 @@ static enum iskra_disposition check_sense(const struct iskra_verdict_facts *f,
     /* About an earlier command, while this one was not executed (SPC-4 4.5.7). A flush that is
      * repeated then would say that all is safe when something was lost. */
     if (s->deferred)
-        return f->makes_safe ? ISKRA_DISPOSITION_SUCCESS : ISKRA_DISPOSITION_NEEDS_RETRY;
+        return f->makes_safe && iskra_sense_lost_write(s) ? ISKRA_DISPOSITION_SUCCESS
+                                                          : ISKRA_DISPOSITION_NEEDS_RETRY;
     if (s->filemark || s->eom || s->ili)
         return ISKRA_DISPOSITION_SUCCESS;
     switch (s->key) {

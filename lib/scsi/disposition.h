@@ -44,6 +44,9 @@ struct iskra_decision {
     bool unit_attention; /* news for the event callback */
 };
 
+/* Does it say that data which was acknowledged before could not be put on the medium? */
+bool iskra_sense_lost_write(const struct iskra_sense *sense);
+
 struct iskra_decision iskra_decide_disposition(const struct iskra_verdict_facts *facts);
 
 #endif

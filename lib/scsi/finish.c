@@ -57,14 +57,17 @@ static void end_killed(struct iskra_scsi_request *sreq)
 }
 
 /* Each command that ends may have news of the device. */
-static void take_news(struct iskra_sdev *sdev, const struct iskra_decision *d,
+static void take_news(const struct iskra_scsi_request *sreq, const struct iskra_decision *d,
                       const struct iskra_sense *sense)
 {
+    struct iskra_sdev *sdev = sreq->sdev;
     const struct iskra_shost *host = sdev->host;
     uint64_t now_ns = host->round->now_ns;
 
     if (d->unit_attention && host->ops->unit_attention != NULL)
         host->ops->unit_attention(host->ops_arg, sdev, sense->asc, sense->ascq);
+    if (iskra_sense_lost_write(sense) && !iskra_disk_is_sync(sreq)) /* which fails by itself */
+        sdev->lost_write = *sense;
     if (d->expected_ua_seen)
         sdev->expecting_ua = false;
     if (d->queue_full) {
@@ -194,7 +197,7 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
         if (!ok)
             sreq->sdev->write_cache = false;
         sreq->synced = true;
-        end_request(sreq, 0);
+        end_request(sreq, sreq->sdev->lost_write.valid ? iskra_outcome_lost_write(sreq) : 0);
         return;
     }
     if (!ok) {
@@ -258,7 +261,7 @@ static void act(struct iskra_scsi_request *sreq)
         (void)iskra_sense_decode(sreq->cmnd.sense, sreq->cmnd.sense_len,
                                  &sense); /* else not valid */
     struct iskra_decision d = decide(sreq, &sense);
-    take_news(sreq->sdev, &d, &sense);
+    take_news(sreq, &d, &sense);
     sreq->retries = d.retries;
     sreq->cmnd.result = ISKRA_RESULT(d.host_byte, ISKRA_RESULT_STATUS(sreq->cmnd.result));
     if (d.disposition != ISKRA_DISPOSITION_SUCCESS && out_of_time(sreq))

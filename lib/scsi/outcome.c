@@ -68,6 +68,23 @@ static int fail(const struct iskra_scsi_request *sreq, enum iskra_code code, int
                       iskra_outcome_command(sreq, command, sizeof(command)), rest);
 }
 
+#define SENSE_TEXT_LEN 160
+
+/* "MEDIUM ERROR (3h), WRITE ERROR (0Ch/00h) at lba 5" */
+static const char *sense_text(const struct iskra_sense *s, char buf[SENSE_TEXT_LEN])
+{
+    char where[40] = "";
+    if (s->information_valid &&
+        (s->key == ISKRA_SENSE_MEDIUM_ERROR || s->key == ISKRA_SENSE_HARDWARE_ERROR))
+        snprintf(where, sizeof(where), " at lba %" PRIu64, s->information);
+    const char *asc_name = iskra_asc_name(s->asc, s->ascq);
+    bool named = strcmp(asc_name, "?") != 0;
+    snprintf(buf, SENSE_TEXT_LEN, "%s (%Xh), %s%s%02Xh/%02Xh%s%s", iskra_sense_key_name(s->key),
+             s->key, named ? asc_name : "", named ? " (" : "asc/ascq ", s->asc, s->ascq,
+             named ? ")" : "", where);
+    return buf;
+}
+
 static int fail_check_condition(const struct iskra_scsi_request *sreq)
 {
     struct iskra_sense s;
@@ -76,16 +93,9 @@ static int fail_check_condition(const struct iskra_scsi_request *sreq)
         return fail(sreq, ISKRA_E_SCSI, EIO,
                     ": CHECK CONDITION without readable sense data (%u bytes)",
                     sreq->cmnd.sense_len);
-    char where[40] = "";
-    if (s.information_valid &&
-        (s.key == ISKRA_SENSE_MEDIUM_ERROR || s.key == ISKRA_SENSE_HARDWARE_ERROR))
-        snprintf(where, sizeof(where), " at lba %" PRIu64, s.information);
-    const char *asc_name = iskra_asc_name(s.asc, s.ascq);
-    bool named = strcmp(asc_name, "?") != 0;
-    return fail(sreq, ISKRA_E_SCSI, EIO, ": %sCHECK CONDITION, %s (%Xh), %s%s%02Xh/%02Xh%s%s",
-                s.deferred ? "deferred " : "", iskra_sense_key_name(s.key), s.key,
-                named ? asc_name : "", named ? " (" : "asc/ascq ", s.asc, s.ascq, named ? ")" : "",
-                where);
+    char text[SENSE_TEXT_LEN];
+    return fail(sreq, ISKRA_E_SCSI, EIO, ": %sCHECK CONDITION, %s", s.deferred ? "deferred " : "",
+                sense_text(&s, text));
 }
 
 static int fail_status(const struct iskra_scsi_request *sreq)
@@ -196,4 +206,15 @@ int iskra_outcome_short(const struct iskra_scsi_request *sreq)
                 iskra_scsi_status_name(ISKRA_RESULT_STATUS(sreq->cmnd.result)), sreq->cmnd.residual,
                 sreq->cmnd.transfer_len,
                 sreq->cmnd.dir == ISKRA_DIR_WRITE ? "were not taken" : "are missing");
+}
+
+int iskra_outcome_lost_write(struct iskra_scsi_request *sreq)
+{
+    struct iskra_sense *lost = &sreq->sdev->lost_write;
+    char text[SENSE_TEXT_LEN];
+
+    int rc =
+        fail(sreq, ISKRA_E_SCSI, EIO, ": an earlier write was lost: %s", sense_text(lost, text));
+    lost->valid = false;
+    return rc;
 }

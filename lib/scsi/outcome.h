@@ -17,5 +17,6 @@ int iskra_outcome_fail(
 int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq);
 int iskra_outcome_canceled(const struct iskra_scsi_request *sreq);
 int iskra_outcome_short(const struct iskra_scsi_request *sreq); /* GOOD, and not one block moved */
+int iskra_outcome_lost_write(struct iskra_scsi_request *sreq);  /* takes it from the device */
 
 #endif

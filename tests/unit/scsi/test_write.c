@@ -245,13 +245,40 @@ static void a_deferred_error_fails_the_flush_that_was_to_make_it_safe(void **sta
     assert_int_equal(r->sent_cnt, 1);
     assert_int_equal(io->done_cnt, 1);
     assert_int_equal(io->sreq.status, -EIO);
-    /* A write that meets it was not executed, and is sent again. */
+    /* A write that meets it was not executed, and is sent again; the next flush tells, once. */
     io = write_blocks(r, 1, 0, 1, false);
     rig_set_sense(r->sent[1].cmnd, &sense);
     rig_answer(r, 1, r->sent[1].cmnd->result, 512);
     rig_advance_to(r, r->round.now_ns + 20 * RIG_MS);
     assert_int_equal(r->sent_cnt, 3);
     rig_answer_good(r, 2);
+    assert_int_equal(io->sreq.status, 0);
+    io = flush(r, 2);
+    rig_answer_good(r, 3);
+    assert_int_equal(io->sreq.status, -EIO);
+    assert_string_equal(io->error.text,
+                        "SYNCHRONIZE CACHE(16): an earlier write was lost: MEDIUM "
+                        "ERROR (3h), WRITE ERROR - AUTO REALLOCATION FAILED (0Ch/02h)");
+    io = flush(r, 3);
+    rig_answer_good(r, 4);
+    assert_int_equal(io->sreq.status, 0);
+}
+
+static void a_deferred_error_that_was_recovered_loses_nothing(void **state)
+{
+    const struct iskra_sense sense = {.valid = true,
+                                      .deferred = true,
+                                      .key = ISKRA_SENSE_RECOVERED_ERROR,
+                                      .asc = 0x0c,
+                                      .ascq = 1};
+    struct rig *r = *state;
+    struct rig_io *io = flush(r, 0);
+
+    rig_set_sense(r->sent[0].cmnd, &sense);
+    rig_answer(r, 0, r->sent[0].cmnd->result, 0);
+    rig_advance_to(r, r->round.now_ns + 20 * RIG_MS);
+    assert_int_equal(r->sent_cnt, 2);
+    rig_answer_good(r, 1);
     assert_int_equal(io->sreq.status, 0);
 }
 
@@ -469,6 +496,7 @@ int main(void)
         T(a_flush_has_twice_the_time_unless_it_is_told),
         T(an_unknown_synchronize_cache_is_no_cache_only_if_none_was_told),
         T(a_deferred_error_fails_the_flush_that_was_to_make_it_safe),
+        T(a_deferred_error_that_was_recovered_loses_nothing),
         T(fua_goes_by_the_bit_where_the_device_has_it),
         T(fua_without_the_bit_is_a_write_and_a_flush_before_done),
         T(fua_without_a_cache_is_a_plain_write),

@@ -17,6 +17,7 @@ build    ninja-build          building
 build    pkg-config           finding libraries
 build    python3              meson itself; the tools in tools/ and tests/
 build    libisal-dev          CRC32C: header and data digests
+build    libssl-dev           CHAP: hashes, comparing in constant time
 build    libjson-c-dev        --json output (optional feature json)
 test     libcmocka-dev        unit, golden, stack and target tests
 test     libpcap-dev          reading captures in tests (optional feature pcap)
@@ -58,6 +59,7 @@ if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-query >/dev/null 2>
         command -v "$tool" >/dev/null 2>&1 || unmet="$unmet $tool"
     done
     pkg-config --exists libisal 2>/dev/null || unmet="$unmet libisal"
+    pkg-config --exists libcrypto 2>/dev/null || unmet="$unmet libcrypto"
     [ -n "$unmet" ] || exit 0
     echo "There is no apt on this system. What is needed, by Debian's package names:" >&2
     needs | sed 's/ /: /; s/^/    /' >&2

@@ -218,6 +218,22 @@ static void one_r2t_more_than_may_be_outstanding_loses_the_connection(void **sta
     }
 }
 
+/* Two writes answer cnt R2Ts of part bytes each. */
+static void take_turns(struct rig *r, struct gen_r2t r2ts[2][8], uint32_t cnt, uint32_t part)
+{
+    rig_run(r);
+    uint32_t at[2] = {0};
+    for (uint32_t left = 2 * cnt * part; left > 0;) {
+        struct iskra_pdu_data_out pdu = write_sent_data_out(r);
+        int k = pdu.itt == cmds[1].gen.itt;
+        assert_int_equal(pdu.offset, at[k]);
+        assert_int_equal(pdu.ttt, r2ts[k][at[k] / part].ttt);
+        at[k] += pdu.data_len;
+        left -= pdu.data_len;
+    }
+    assert_false(rig_sent_any(r));
+}
+
 static void relogin_with_another_max_outstanding_r2t(void **state)
 {
     (void)state;
@@ -232,18 +248,20 @@ static void relogin_with_another_max_outstanding_r2t(void **state)
         assert_int_equal(rig_start(r), 0);
         iskra_window_update(&rig_session(r)->window, 200, 300);
         r->out_at = r->out_len;
-        write_init(r, &cmds[0], 4096, 15);
-        write_queue(r, &cmds[0]);
-        rig_run(r);
-        (void)write_expect_command(r, &keys, &cmds[0]);
-        struct gen_r2t r2ts[8];
+        struct gen_r2t r2ts[2][8];
         uint32_t part = 4096 / negotiated[i];
-        for (uint32_t k = 0; k < negotiated[i]; k++)
-            write_feed_r2t(r, &cmds[0], k * part, part, &r2ts[k]);
+        for (int k = 0; k < 2; k++) { /* neighbours among the tasks */
+            write_init(r, &cmds[k], 4096, 15);
+            write_queue(r, &cmds[k]);
+        }
         rig_run(r);
-        for (uint32_t k = 0; k < negotiated[i]; k++)
-            write_expect_answer(r, &keys, &cmds[0], &r2ts[k]);
-        write_finish(r, &cmds[0]);
+        for (int k = 0; k < 2; k++)
+            (void)write_expect_command(r, &keys, &cmds[k]);
+        for (uint32_t n = 0; n < 2 * negotiated[i]; n++)
+            write_feed_r2t(r, &cmds[n % 2], n / 2 * part, part, &r2ts[n % 2][n / 2]);
+        take_turns(r, r2ts, negotiated[i], part);
+        for (int k = 0; k < 2; k++)
+            write_finish(r, &cmds[k]);
     }
     rig_free(r);
 }

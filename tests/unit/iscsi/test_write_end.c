@@ -65,6 +65,29 @@ static void r2t_of_a_write_that_is_over_loses_the_connection(void **state)
     rig_free(r);
 }
 
+static void tag_comes_back_without_the_r2ts_of_its_last_command(void **state)
+{
+    (void)state;
+    struct gen_keys keys = write_keys_default;
+    keys.immediate_data = false;
+    struct rig *r = write_rig(&keys, 1);
+    for (int i = 0; i < 70; i++) { /* every tag is used twice */
+        write_init(r, &cmds[0], 512, 24);
+        write_queue(r, &cmds[0]);
+        rig_run(r);
+        (void)write_expect_command(r, &keys, &cmds[0]);
+        write_feed_r2t(r, &cmds[0], 0, 512, NULL);
+        struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, cmds[0].gen.itt, 8);
+        rsp.max_cmd_sn = rsp.exp_cmd_sn + 31;
+        rig_feed_scsi_rsp(r, &rsp, NULL, 0);
+        rig_run(r);
+        assert_int_equal(cmds[0].cmd.done_cnt, 1);
+        assert_false(rig_sent_any(r));
+    }
+    rig_assert_no_conn_error(r);
+    rig_free(r);
+}
+
 static void stop_in_the_middle_of_a_data_out_gives_every_loan_back_once(void **state)
 {
     (void)state;
@@ -110,11 +133,10 @@ static void nothing_is_sent_after_a_logout(void **state)
     struct iskra_pdu_logout logout = {.immediate = true, .itt = 0};
     uint8_t hdr[ISKRA_BHS_LEN];
     iskra_logout_encode(&logout, hdr);
+    write_feed_r2t(r, &cmds[0], 0, 512, NULL);
     assert_int_equal(rig_send_pdu(r, hdr, NULL, 0), 0);
     rig_run(r);
     assert_int_equal(rig_sent(r)[0] & ISKRA_OP_MASK, ISKRA_OP_LOGOUT);
-    write_feed_r2t(r, &cmds[0], 0, 512, NULL);
-    rig_run(r);
     assert_false(rig_sent_any(r));
     rig_free(r);
 }
@@ -209,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_status_ends_the_data_but_not_the_loan),
         cmocka_unit_test(r2t_of_a_write_that_is_over_loses_the_connection),
+        cmocka_unit_test(tag_comes_back_without_the_r2ts_of_its_last_command),
         cmocka_unit_test(stop_in_the_middle_of_a_data_out_gives_every_loan_back_once),
         cmocka_unit_test(nothing_is_sent_after_a_logout),
         cmocka_unit_test(memory_that_changes_under_the_send_costs_nothing),

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "list.h"
 #include "target/backend.h"
+#include "target/chap.h"
 #include "target/keys.h"
 #include "target/out.h"
 #include "target/target.h"
@@ -44,6 +45,7 @@ enum login_status {
     LOGIN_SESSION_TYPE = 0x0209,
     LOGIN_NO_SESSION = 0x020a,
     LOGIN_INVALID = 0x020b,
+    LOGIN_TARGET_ERROR = 0x0300,
     LOGIN_NO_RESOURCES = 0x0302,
 };
 
@@ -65,6 +67,7 @@ struct iskra_target {
     struct iskra_target_options options; /* strings and arrays in it are not to be used */
     char name[ISKRA_TARGET_NAME_MAX + 1];
     char *portals[ISKRA_TARGET_PORTAL_MAX];
+    struct target_chap_setup chap;
     struct target_lun *luns;
     uint32_t lun_cnt;
     struct iskra_list conns, sessions;
@@ -178,6 +181,7 @@ struct iskra_target_conn {
     /* Login */
     bool login_begun, keys_offered, portal_group_told;
     uint8_t stage;
+    struct target_chap chap;
     uint32_t login_itt;
     uint16_t cid;
     uint8_t isid[ISKRA_ISID_LEN];

@@ -7,7 +7,7 @@
 #include "error.h"
 
 enum kind {
-    KIND_AUTH,   /* list; None is all there is */
+    KIND_AUTH,   /* list; login.c answers it */
     KIND_DIGEST, /* list of None, CRC32C; the first that the target does */
     KIND_REPORTING,
     KIND_AND, /* booleans */
@@ -147,20 +147,6 @@ static void answer_digest(struct target_keys *keys, enum target_key key, struct 
     iskra_text_put(out, rows[key].name, "Reject");
 }
 
-static void answer_auth(struct target_keys *keys, struct iskra_slice list,
-                        struct iskra_text_out *out)
-{
-    struct iskra_slice item;
-    while (iskra_text_list_next(&list, &item)) {
-        if (iskra_slice_is(item, "None")) {
-            iskra_text_put(out, rows[KEY_AUTH_METHOD].name, "None");
-            return;
-        }
-    }
-    keys->auth_refused = true;
-    iskra_text_put(out, rows[KEY_AUTH_METHOD].name, "Reject");
-}
-
 /* 13.23: RFC3720 is the plain behaviour, and what this target does. */
 static void answer_reporting(struct iskra_slice list, struct iskra_text_out *out)
 {
@@ -272,7 +258,7 @@ int target_keys_answer_pair(struct target_keys *keys, uint8_t stage,
 
     switch (row->kind) {
     case KIND_AUTH:
-        answer_auth(keys, pair->value, out);
+        keys->auth_list = pair->value;
         return 0;
     case KIND_DIGEST:
         answer_digest(keys, key, pair->value, out);
@@ -293,22 +279,6 @@ int target_keys_answer_pair(struct target_keys *keys, uint8_t stage,
         answer_value(keys, key, pair->value, out);
         return 0;
     }
-}
-
-int target_keys_answer(struct target_keys *keys, uint8_t stage, struct iskra_slice text,
-                       struct iskra_text_out *out, struct iskra_error *err)
-{
-    struct iskra_text_pair pair;
-    int rc;
-    while ((rc = iskra_text_next(&text, &pair)) > 0) {
-        rc = target_keys_answer_pair(keys, stage, &pair, out, err);
-        if (rc < 0)
-            return rc;
-    }
-    if (rc < 0)
-        return iskra_fail(err, ISKRA_E_NEGOTIATION, EPROTO,
-                          "text that is no key=value, %zu bytes from its end", text.len);
-    return 0;
 }
 
 void target_keys_offer(struct target_keys *keys, struct iskra_text_out *out)

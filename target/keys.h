@@ -49,9 +49,9 @@ enum target_key {
 struct target_keys {
     uint32_t own[KEY_NUMBERED_CNT];   /* what the target would like */
     uint32_t value[KEY_NUMBERED_CNT]; /* what holds; booleans 0/1, digests 0 None, 1 CRC32C */
-    uint32_t seen;     /* bit per key: the initiator has spoken of it in this login */
-    uint32_t offered;  /* bit per key: the target has, and its answer is due */
-    bool auth_refused; /* AuthMethod had nothing the target does */
+    uint32_t seen;                /* bit per key: the initiator has spoken of it in this login */
+    uint32_t offered;             /* bit per key: the target has, and its answer is due */
+    struct iskra_slice auth_list; /* AuthMethod, as offered in this text; p NULL: not there */
     bool session_type_unknown;
     bool discovery;
     char initiator_name[ISKRA_TARGET_NAME_MAX + 1]; /* "" = not told */
@@ -60,12 +60,9 @@ struct target_keys {
 
 void target_keys_init(struct target_keys *keys, const struct iskra_target_options *options);
 
-/* Takes all pairs of `text` as the initiator's and writes the answers. `stage` says which keys may
- * be spoken of (ISKRA_STAGE_). 0, or -EPROTO told in *err: the negotiation is broken. */
-int target_keys_answer(struct target_keys *keys, uint8_t stage, struct iskra_slice text,
-                       struct iskra_text_out *out, struct iskra_error *err);
-
-/* One pair of it. */
+/* Takes one pair of the initiator's and writes the answer. `stage` says which keys may be spoken of
+ * (ISKRA_STAGE_). 0, or -EPROTO told in *err: the negotiation is broken. AuthMethod is not answered
+ * here: what the target wants depends on other keys of the same text. */
 int target_keys_answer_pair(struct target_keys *keys, uint8_t stage,
                             const struct iskra_text_pair *pair, struct iskra_text_out *out,
                             struct iskra_error *err);

@@ -82,29 +82,106 @@ static enum login_status names_judge(struct iskra_target_conn *conn)
     return strcmp(keys->target_name, conn->target->name) == 0 ? LOGIN_OK : LOGIN_NOT_FOUND;
 }
 
+/* Who logs in must say who he is. */
+static bool auth_required(const struct iskra_target_conn *conn)
+{
+    return conn->target->chap.user[0] != '\0' &&
+           (!conn->keys.discovery || conn->target->options.chap_discovery);
+}
+
+/* Once CHAP has been agreed on there is no way around it. */
+static bool auth_done(const struct iskra_target_conn *conn)
+{
+    return conn->chap.phase == CHAP_PASSED ||
+           (conn->chap.phase == CHAP_IDLE && !auth_required(conn));
+}
+
+/* The first of the initiator's methods that will do. 0 or -EACCES. */
+static int method_answer(struct iskra_target_conn *conn, struct iskra_text_out *out)
+{
+    struct iskra_slice list = conn->keys.auth_list, item;
+    while (iskra_text_list_next(&list, &item)) {
+        bool chap = iskra_slice_is(item, "CHAP") && conn->target->chap.user[0] != '\0';
+        if (!chap && (!iskra_slice_is(item, "None") || auth_required(conn)))
+            continue;
+        iskra_text_put(out, "AuthMethod", chap ? "CHAP" : "None");
+        if (chap)
+            target_chap_enter(&conn->chap, CHAP_AGREED);
+        return 0;
+    }
+    return iskra_fail(&conn->err, ISKRA_E_AUTH, EACCES, "AuthMethod offers nothing that will do%s",
+                      auth_required(conn) ? ", CHAP is what will" : "");
+}
+
+/* The security stage, and that nobody comes past it. A request that would leave it (`transit`) must
+ * have brought something of what is missing. */
+static enum login_status authenticate(struct iskra_target_conn *conn, bool transit,
+                                      struct iskra_text_out *out)
+{
+    enum target_chap_phase before = conn->chap.phase;
+    int rc = target_chap_answer(&conn->chap, &conn->target->chap, out, &conn->err);
+    if (rc == 0 && conn->keys.auth_list.p)
+        rc = method_answer(conn, out);
+    bool leaving = transit || conn->stage != ISKRA_STAGE_SECURITY;
+    if (rc == 0 && leaving && !auth_done(conn) && conn->chap.phase == before)
+        rc = iskra_fail(&conn->err, ISKRA_E_AUTH, EACCES, "no login here without CHAP");
+    if (rc == 0)
+        return LOGIN_OK;
+    return rc == -EACCES   ? LOGIN_AUTH_FAILED
+           : rc == -EPROTO ? LOGIN_INITIATOR_ERROR
+                           : LOGIN_TARGET_ERROR;
+}
+
+/* 0 or -EPROTO. CHAP's keys mean something only in its stage, and where it is done at all. */
+static int pairs_take(struct iskra_target_conn *conn, struct iskra_slice text,
+                      struct iskra_text_out *out)
+{
+    bool chap = conn->stage == ISKRA_STAGE_SECURITY && conn->target->chap.user[0] != '\0';
+    conn->keys.auth_list = (struct iskra_slice){0};
+    target_chap_round_begin(&conn->chap);
+    struct iskra_text_pair pair;
+    int rc;
+    while ((rc = iskra_text_next(&text, &pair)) > 0) {
+        rc = chap ? target_chap_take(&conn->chap, &pair, &conn->err) : 0;
+        if (rc == 0)
+            rc = target_keys_answer_pair(&conn->keys, conn->stage, &pair, out, &conn->err);
+        if (rc < 0)
+            return rc;
+    }
+    if (rc < 0)
+        return iskra_fail(&conn->err, ISKRA_E_NEGOTIATION, EPROTO,
+                          "text that is no key=value, %zu bytes from its end", text.len);
+    return 0;
+}
+
 /* The collected text is complete: negotiates, and leaves the answer in text_out. */
-static enum login_status negotiate(struct iskra_target_conn *conn, uint8_t stage)
+static enum login_status negotiate(struct iskra_target_conn *conn, bool transit)
 {
     struct iskra_text_out out = {.buf = conn->text_out, .size = TEXT_OUT_MAX};
     struct iskra_slice text = {conn->text_in, conn->text_in_len};
     conn->text_in_len = conn->text_out_len = conn->text_out_pos = 0;
-    if (target_keys_answer(&conn->keys, stage, text, &out, &conn->err) < 0)
+    if (pairs_take(conn, text, &out) < 0)
         return LOGIN_INITIATOR_ERROR;
     enum login_status status = names_judge(conn);
+    if (status == LOGIN_OK)
+        status = authenticate(conn, transit, &out);
     if (status != LOGIN_OK)
         return status;
-    if (conn->keys.auth_refused)
-        return LOGIN_AUTH_FAILED;
     /* 13.9: told in the first response of a login that names a target. */
     if (!conn->portal_group_told && conn->keys.target_name[0] != '\0')
         iskra_text_put_u32(&out, "TargetPortalGroupTag", conn->target->options.portal_group);
     conn->portal_group_told = true;
-    if (stage == ISKRA_STAGE_OPERATIONAL && !conn->keys_offered) {
+    if (conn->stage == ISKRA_STAGE_OPERATIONAL && !conn->keys_offered) {
         target_keys_offer(&conn->keys, &out);
         conn->keys_offered = true;
     }
     conn->text_out_len = (uint32_t)out.len;
     return out.overflow ? LOGIN_INITIATOR_ERROR : LOGIN_OK;
+}
+
+static bool stage_done(const struct iskra_target_conn *conn)
+{
+    return conn->keys.offered == 0 && auth_done(conn);
 }
 
 /* Sends the next piece of text_out; T=1 only when nothing is left to be said or asked. */
@@ -117,7 +194,7 @@ static void respond_piece(struct iskra_target_conn *conn, const struct iskra_pdu
     uint32_t len = left < limit ? left : limit;
     struct iskra_pdu_login_rsp rsp = {.csg = req->csg, .tsih = conn->tsih};
     rsp.cont = len < left;
-    rsp.transit = req->transit && !rsp.cont && conn->keys.offered == 0;
+    rsp.transit = req->transit && !rsp.cont && stage_done(conn);
     if (rsp.transit) {
         rsp.nsg = req->nsg;
         conn->stage = req->nsg;
@@ -192,11 +269,11 @@ enum pdu_verdict target_login_pdu(struct iskra_target_conn *conn, const struct t
         respond_piece(conn, &req);
         return PDU_TAKEN;
     }
-    enum login_status status = negotiate(conn, req.csg);
+    enum login_status status = negotiate(conn, req.transit);
     if (status != LOGIN_OK)
         return refuse(conn, status, conn->err.text[0] ? conn->err.text : "see the status");
-    bool last = req.transit && req.nsg == ISKRA_STAGE_FULL_FEATURE && conn->keys.offered == 0 &&
-                one_piece(conn);
+    bool last =
+        req.transit && req.nsg == ISKRA_STAGE_FULL_FEATURE && stage_done(conn) && one_piece(conn);
     if (last)
         return finish(conn, &req);
     respond_piece(conn, &req);

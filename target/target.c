@@ -27,6 +27,10 @@ void iskra_target_options_init(struct iskra_target_options *options)
         .max_sessions = 1024,
         .max_conns = 2048,
         .login_timeout_ns = UINT64_C(15000000000),
+        .chap_discovery = true,
+        .chap_algorithms = ISKRA_TARGET_CHAP_ALL,
+        .chap_challenge_len = 32,
+        .random = iskra_target_random,
     };
 }
 
@@ -123,7 +127,9 @@ int iskra_target_new(const struct iskra_target_options *options, struct iskra_ta
     memcpy(target->name, options->name, strlen(options->name) + 1); /* length judged above */
     iskra_list_init(&target->conns);
     iskra_list_init(&target->sessions);
-    rc = luns_open(target, options, err);
+    rc = target_chap_setup_init(&target->chap, options, err);
+    if (rc == 0)
+        rc = luns_open(target, options, err);
     if (rc == 0)
         rc = memory_take(target, options, err);
     if (rc < 0) {
@@ -133,6 +139,8 @@ int iskra_target_new(const struct iskra_target_options *options, struct iskra_ta
     target->options.name = NULL;
     target->options.backends = NULL;
     target->options.portals = NULL;
+    target->options.user = target->options.password = NULL;
+    target->options.mutual_user = target->options.mutual_password = NULL;
     *ret_target = target;
     return 0;
 }
@@ -143,6 +151,7 @@ void iskra_target_free(struct iskra_target *target)
         return;
     for (uint32_t i = 0; i < target->lun_cnt; i++)
         target_lun_close(&target->luns[i]);
+    target_chap_setup_done(&target->chap);
     for (unsigned i = 0; i < ISKRA_TARGET_PORTAL_MAX; i++)
         free(target->portals[i]);
     if (target->zeros)

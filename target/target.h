@@ -45,6 +45,15 @@ struct iskra_target_backend {
 #define ISKRA_TARGET_NAME_MAX   223u /* RFC 7143 4.2.7.1, bytes */
 #define ISKRA_TARGET_LUN_MAX    16384u
 #define ISKRA_TARGET_PORTAL_MAX 64u
+#define ISKRA_TARGET_SECRET_MAX 255u /* bytes of a user's name or a secret */
+
+enum iskra_target_chap_algorithm {
+    ISKRA_TARGET_CHAP_MD5 = 1 << 0,
+    ISKRA_TARGET_CHAP_SHA1 = 1 << 1,
+    ISKRA_TARGET_CHAP_SHA256 = 1 << 2,
+    ISKRA_TARGET_CHAP_SHA3_256 = 1 << 3,
+    ISKRA_TARGET_CHAP_ALL = (1 << 4) - 1,
+};
 
 /* iskra_target_options_init() fills in the values shown; change what you want. Strings and arrays
  * are copied or used during iskra_target_new() only. */
@@ -81,7 +90,23 @@ struct iskra_target_options {
     const char *const
         *portals; /* further "ADDR:PORT" that SendTargets lists after the connection's own */
     unsigned portal_cnt;
+
+    /* CHAP (RFC 7143 12.1.3). Secrets are wiped with the target and told to nobody. */
+    const char *user, *password; /* NULL: everybody may log in without; else nobody may */
+    const char *mutual_user, *mutual_password; /* what the target itself proves to be, if asked */
+    bool chap_discovery;                       /* true; false: discovery needs no CHAP */
+    unsigned chap_algorithms;    /* ISKRA_TARGET_CHAP_ALL: bits of enum iskra_target_... */
+    uint32_t chap_challenge_len; /* 32; bytes, 1..1024 */
+    /* What is legal and odd. False. */
+    bool chap_single;    /* refuses a list of algorithms, with status 0200 */
+    bool chap_hex_upper; /* 0X and A to F */
+    bool chap_base64;    /* 0b */
+    int (*random)(void *arg, void *buf,
+                  size_t len); /* iskra_target_random; 0 or a negative errno */
+    void *random_arg;
 };
+/* The system's. */
+int iskra_target_random(void *arg, void *buf, size_t len);
 void iskra_target_options_init(struct iskra_target_options *options);
 
 /* 0 or a negative errno, told in *err. */

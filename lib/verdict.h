@@ -1,5 +1,5 @@
-/* What the expiry of a command comes to (spec 3.2; notes F41, F42, F43): said by the session,
- * obeyed by the block queue. */
+/* What the expiry of a command comes to (spec 3.2; notes F41, notes F42, notes F43): said by the
+ * session, obeyed by the block queue. */
 #ifndef ISKRA_VERDICT_H
 #define ISKRA_VERDICT_H
 

@@ -117,7 +117,7 @@ static void eh_not_handled(struct iskra_request *rq)
     ISKRA_STEP(&rq->queue->round->trace, EH_NOT_HANDLED, 0);
 }
 
-/* notes F36, F37: blk_rq_timed_out calls the queue's rq_timed_out_fn and obeys its verdict */
+/* notes F36, notes F37: blk_rq_timed_out calls the queue's rq_timed_out_fn and obeys its verdict */
 static void rq_timed_out(struct iskra_request *rq)
 {
     ISKRA_STEP(&rq->queue->round->trace, RQ_TIMED_OUT, 0);
@@ -168,7 +168,8 @@ static void rearm(struct iskra_timeouts *t)
         iskra_timer_arm(&t->timer, next_ns);
 }
 
-/* notes F33, F35: blk_timeout_work, the function of queue->timeout_work: checks the timeout list */
+/* notes F33, notes F35: blk_timeout_work, the function of queue->timeout_work: checks the timeout
+ * list */
 static void timeout_work(struct iskra_work *work)
 {
     struct iskra_timeouts *t = iskra_container_of(work, struct iskra_timeouts, timeout_work);

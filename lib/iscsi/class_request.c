@@ -85,8 +85,8 @@ static int destroy_session(struct request *rq)
     return 0;
 }
 
-/* notes F1, F2, F4: the driver's bind_conn, given the class session, the connection, the
- * descriptor and whether it leads. */
+/* notes F1, notes F2, notes F4: the driver's bind_conn, given the class session, the connection,
+ * the descriptor and whether it leads. */
 static int bind_conn(struct request *rq)
 {
     struct iskra_class *cls = rq->cls;

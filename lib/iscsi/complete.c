@@ -1,4 +1,4 @@
-/* complete_pdu: what a PDU that has arrived whole does (spec 3.8; notes F28, F31).
+/* complete_pdu: what a PDU that has arrived whole does (spec 3.8; notes F28, notes F31).
  *
  * The tag decides first: reserved means that the target spoke on its own account, any other must be
  * a task that expects this very kind of answer. A target that breaks this loses the connection;
@@ -218,8 +218,8 @@ static enum iskra_conn_error complete_scsi(struct iskra_conn *conn, const uint8_
                : iskra_data_in_rsp(conn, task, hdr);
 }
 
-/* notes F28, F31, F32: iscsi_complete_pdu, which looks at the opcode again and completes the
- * task. */
+/* notes F28, notes F31, notes F32: iscsi_complete_pdu, which looks at the opcode again and
+ * completes the task. */
 enum iskra_conn_error iskra_complete_pdu(struct iskra_tcp_conn *tcp, const uint8_t *hdr,
                                          const uint8_t *data, uint32_t len)
 {

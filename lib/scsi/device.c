@@ -97,7 +97,7 @@ static const struct iskra_queue_ops scsi_queue_ops = {
     .softirq_done = iskra_scsi_softirq_done,
 };
 
-/* notes F37, F44: scsi_old_alloc_queue: queue->request_fn = scsi_request_fn and so on */
+/* notes F37, notes F44: scsi_old_alloc_queue: queue->request_fn = scsi_request_fn and so on */
 static int alloc_queue(struct iskra_sdev *sdev)
 {
     ISKRA_STEP(&sdev->host->round->trace, ALLOC_QUEUE, 0);

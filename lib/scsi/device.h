@@ -1,4 +1,4 @@
-/* A SCSI device: one LUN with its queue (spec 3.1, 3.6; notes F44, F37).
+/* A SCSI device: one LUN with its queue (spec 3.1, 3.6; notes F44, notes F37).
  *
  * alloc_sdev makes it, alloc_queue gives it a request queue whose request_fn, timed_out and
  * softirq_done are the mid-layer's. The scan fills in what the LUN says of itself. Two devices of

@@ -202,7 +202,7 @@ static void give_up(struct iskra_scsi_request *sreq)
     iskra_eh_scmd_returned(sreq); /* the session never had it */
 }
 
-/* notes F44, F45, F46: scsi_request_fn: blk_start_request (with blk_add_timer), then
+/* notes F44, notes F45, notes F46: scsi_request_fn: blk_start_request (with blk_add_timer), then
  * scsi_dispatch_cmd */
 void iskra_scsi_request_fn(struct iskra_queue *q)
 {

@@ -18,7 +18,7 @@ enum iskra_insert_reason {
     ISKRA_INSERT_REST, /* one command of several is done, the next is due: nobody is blocked */
 };
 
-/* The queue's request_fn. notes F44, F45, F46: scsi_request_fn */
+/* The queue's request_fn. notes F44, notes F45, notes F46: scsi_request_fn */
 void iskra_scsi_request_fn(struct iskra_queue *q);
 
 /* Back into the queue, in order of first dispatch, which runs at the end of the round. One that

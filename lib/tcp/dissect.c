@@ -151,7 +151,8 @@ static enum iskra_conn_error dissect_r2t(struct iskra_tcp_conn *conn)
     return error;
 }
 
-/* notes F22, F23, F30: iscsi_tcp_hdr_dissect; F24, F26: a SCSI Response may lead to data_recv_prep.
+/* notes F22, notes F23, notes F30: iscsi_tcp_hdr_dissect; notes F24, notes F26: a SCSI Response may
+ * lead to data_recv_prep.
  */
 enum iskra_conn_error iskra_tcp_hdr_dissect(struct iskra_tcp_conn *conn)
 {

@@ -14,9 +14,9 @@
 
 #define DATA_IN_STATUS 0x01u /* S, byte 1 of a Data-In */
 
-/* notes F8, F18: iscsi_tcp_hdr_recv_prep. No hash: whether the header has a digest is asked when
- * its 48 bytes are in, because START_CONN may switch digests on while the receiver already waits
- * for them. */
+/* notes F8, notes F18: iscsi_tcp_hdr_recv_prep. No hash: whether the header has a digest is asked
+ * when its 48 bytes are in, because START_CONN may switch digests on while the receiver already
+ * waits for them. */
 void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn)
 {
     ISKRA_STEP(conn->trace, HDR_RECV_PREP, 0);
@@ -57,8 +57,8 @@ static enum iskra_conn_error digest_refuse(struct iskra_tcp_conn *conn, enum isk
                             iskra_crc32c_get(seg->recv_digest), "computed", seg->crc);
 }
 
-/* notes F19, F21: iscsi_tcp_hdr_recv_done. Runs up to three times for one header: after the BHS,
- * after the AHS, after the digest. */
+/* notes F19, notes F21: iscsi_tcp_hdr_recv_done. Runs up to three times for one header: after the
+ * BHS, after the AHS, after the digest. */
 static enum iskra_conn_error hdr_recv_done(struct iskra_tcp_conn *conn)
 {
     ISKRA_STEP(conn->trace, HDR_RECV_DONE, 0);
@@ -134,8 +134,8 @@ static enum iskra_recv_status segment_full(struct iskra_tcp_conn *conn)
     return ISKRA_RECV_CONN_ERR;
 }
 
-/* notes F10, F12, F13, F14: iscsi_tcp_recv_skb. A buffer of ours is contiguous, so there are no
- * runs to walk. */
+/* notes F10, notes F12, notes F13, notes F14: iscsi_tcp_recv_skb. A buffer of ours is contiguous,
+ * so there are no runs to walk. */
 size_t iskra_tcp_recv_buf(struct iskra_tcp_conn *conn, const uint8_t *buf, size_t len,
                           enum iskra_recv_status *ret_status)
 {

@@ -151,7 +151,7 @@ void iskra_tcp_conn_done(struct iskra_tcp_conn *conn); /* accepts a zeroed or ha
  * the counters go on. */
 void iskra_tcp_conn_reset(struct iskra_tcp_conn *conn);
 
-/* notes F8, F18: iscsi_tcp_hdr_recv_prep. The next bytes are a header. */
+/* notes F8, notes F18: iscsi_tcp_hdr_recv_prep. The next bytes are a header. */
 void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn);
 
 /* notes F26: iscsi_tcp_data_recv_prep. The current header's data goes to the connection's buffer.

@@ -1,7 +1,7 @@
 /* The segment: chunk after chunk, then pad, then digest. It knows nothing of PDUs.
  *
- * notes F13, F14, F15, F16, F17: this is what consumes the bytes of a receive: data, size, copied,
- * done. */
+ * notes F13, notes F14, notes F15, notes F16, notes F17: this is what consumes the bytes of a
+ * receive: data, size, copied, done. */
 #include "tcp/segment.h"
 
 #include <errno.h>
@@ -77,8 +77,8 @@ static void segment_init(struct iskra_segment *seg, uint32_t size, bool hash,
     seg->crc = ISKRA_CRC32C_INIT;
 }
 
-/* notes F18, F27: iscsi_segment_init_linear; after a header that announced data the receiver waits
- * on such a segment. */
+/* notes F18, notes F27: iscsi_segment_init_linear; after a header that announced data the receiver
+ * waits on such a segment. */
 void iskra_segment_init_linear(struct iskra_segment *seg, struct iskra_trace *trace, void *data,
                                uint32_t size, bool hash, enum iskra_recv_phase phase)
 {

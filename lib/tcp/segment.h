@@ -1,5 +1,5 @@
-/* The segment: "where the next bytes go, how many, and what to do when it is full" (notes F12, F13,
- * F15).
+/* The segment: "where the next bytes go, how many, and what to do when it is full" (notes F12,
+ * notes F13, notes F15).
  *
  * A segment is filled chunk by chunk: data/size/copied are the current chunk, total_* the whole. A
  * chunk is a linear buffer, or one entry of a scatter list; after the last come 0-3 pad bytes and,

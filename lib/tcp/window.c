@@ -94,7 +94,7 @@ static enum iskra_recv_status recv_direct(struct iskra_tcp_conn *conn, size_t le
     return status;
 }
 
-/* notes F10, F11: while (status != SKB_DONE) recv_skb. *at moves on. */
+/* notes F10, notes F11: while (status != SKB_DONE) recv_skb. *at moves on. */
 static enum iskra_recv_status recv_staged(struct iskra_tcp_conn *conn, const uint8_t *buf,
                                           size_t len, size_t *at)
 {

@@ -46,7 +46,7 @@ static int set_options(int fd, struct iskra_error *err)
     return 0;
 }
 
-/* notes F5, F7: the socket is tied to the connection by the three callbacks, sk_data_ready,
+/* notes F5, notes F7: the socket is tied to the connection by the three callbacks, sk_data_ready,
  * sk_state_change and sk_write_space. */
 static void set_callbacks(struct iskra_stream *stream)
 {

@@ -217,7 +217,7 @@ static int initiator_judge(const struct target_chap *chap, const struct target_c
     bool name_ok =
         name.len == strlen(setup->user) && CRYPTO_memcmp(name.p, setup->user, name.len) == 0;
     OPENSSL_cleanse(expected, sizeof(expected));
-    return name_ok & response_ok ? 0 : refuse(err, "name or response is wrong");
+    return (name_ok & response_ok) ? 0 : refuse(err, "name or response is wrong");
 }
 
 /* The initiator wants to know with whom it speaks. */

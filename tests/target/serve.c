@@ -2,7 +2,9 @@
  * address, serves until its standard input ends, so that it cannot outlive the test that started
  * it.
  *
- *     serve NAME [--listen ADDR:PORT] [--separate-status] [--luns N] [--ram SIZE | --file PATH |
+ *     serve NAME [--listen ADDR:PORT] [--separate-status] [--chap-base64] [--open-discovery]
+ * [--user U --password P] [--mutual-user U --mutual-password P] [--challenge LEN] [--luns N] [--ram
+ * SIZE | --file PATH |
  * --null SIZE]... */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,16 @@ static void take_option(struct setup *setup, const char *option, const char *val
         setup->listen = value;
     else if (strcmp(option, "--luns") == 0)
         setup->options.lun_cnt = (unsigned)strtoul(value, NULL, 0);
+    else if (strcmp(option, "--user") == 0)
+        setup->options.user = value;
+    else if (strcmp(option, "--password") == 0)
+        setup->options.password = value;
+    else if (strcmp(option, "--mutual-user") == 0)
+        setup->options.mutual_user = value;
+    else if (strcmp(option, "--mutual-password") == 0)
+        setup->options.mutual_password = value;
+    else if (strcmp(option, "--challenge") == 0)
+        setup->options.chap_challenge_len = (uint32_t)strtoul(value, NULL, 0);
     else if (strcmp(option, "--block") == 0)
         setup->options.block_len = (uint32_t)strtoul(value, NULL, 0);
     else if (strcmp(option, "--ram") == 0)
@@ -85,6 +97,10 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--separate-status") == 0) {
             setup.options.separate_status = true;
+        } else if (strcmp(argv[i], "--chap-base64") == 0) {
+            setup.options.chap_base64 = true;
+        } else if (strcmp(argv[i], "--open-discovery") == 0) {
+            setup.options.chap_discovery = false;
         } else {
             if (i + 1 == argc)
                 usage();

@@ -48,11 +48,16 @@ class Skip(Exception):
     pass
 
 
-def run(tool, *args):
+def call(tool, *args, env=None):
     path = shutil.which(tool)
     if not path:
         raise Skip(f"{tool} is not installed (package libiscsi-bin)")
-    done = subprocess.run([path, *args], capture_output=True, text=True, errors="replace", timeout=60)
+    return subprocess.run([path, *args], capture_output=True, text=True, errors="replace", timeout=60,
+                          env={**os.environ, **(env or {})})
+
+
+def run(tool, *args, env=None):
+    done = call(tool, *args, env=env)
     assert done.returncode == 0, f"{tool} {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
 
@@ -119,6 +124,68 @@ def iscsi_inq_shows_a_disk_and_its_pages():
         assert re.search(r"Unit Serial Number:\[[0-9a-f]{16}\]", serial), serial
         for page in ("131", "176", "177", "178"):
             run("iscsi-inq", "-e", "1", "-c", page, url)
+
+
+CHAP = ["--user", "anna", "--password", "correct horse battery"]
+MUTUAL = [*CHAP, "--mutual-user", "portal", "--mutual-password", "staple of the target"]
+AS_ANNA = {"LIBISCSI_CHAP_USERNAME": "anna", "LIBISCSI_CHAP_PASSWORD": "correct horse battery"}
+
+
+def proof(secret):
+    return {**AS_ANNA, "LIBISCSI_CHAP_TARGET_USERNAME": "portal", "LIBISCSI_CHAP_TARGET_PASSWORD": secret}
+
+
+def refused(url, env=None):
+    done = call("iscsi-inq", url, env=env)
+    assert done.returncode != 0, done.stdout
+    assert "Peripheral" not in done.stdout, done.stdout
+    return done.stdout + done.stderr
+
+
+def iscsi_ls_discovers_with_chap():
+    with Served("--ram", "1048576", *CHAP) as target:
+        out = run("iscsi-ls", "-s", f"iscsi://anna%correct horse battery@{target.portal}")
+    assert f"Target:{NAME} Portal:{target.portal},1" in out, out
+    assert re.findall(r"^Lun:(\d+) +Type:DIRECT_ACCESS", out, re.M) == ["0"], out
+
+
+def iscsi_ls_discovers_without_chap_if_that_is_allowed():
+    with Served("--ram", "1048576", *CHAP, "--open-discovery") as target:
+        out = run("iscsi-ls", f"iscsi://{target.portal}")
+        assert f"Target:{NAME}" in out, out
+    with Served("--ram", "1048576", *CHAP) as target:
+        assert call("iscsi-ls", f"iscsi://{target.portal}").returncode != 0
+
+
+def iscsi_inq_logs_in_with_chap():
+    for length in "1", "16", "255":
+        with Served("--ram", "1048576", *CHAP, "--challenge", length) as target:
+            out = run("iscsi-inq", f"iscsi://{target.portal}/{NAME}/0", env=AS_ANNA)
+        assert "Vendor:ISKRA" in out, out
+
+
+def iscsi_inq_logs_in_with_mutual_chap():
+    with Served("--ram", "1048576", *MUTUAL) as target:
+        url = f"iscsi://{target.portal}/{NAME}/0"
+        assert "Vendor:ISKRA" in run("iscsi-inq", url, env=proof("staple of the target"))
+        assert "Vendor:ISKRA" in run("iscsi-inq", url, env=AS_ANNA)  # who does not ask is not told
+        refused(url, env=proof("another secret of it"))
+
+
+def a_wrong_user_secret_or_none_is_refused():
+    with Served("--ram", "1048576", *CHAP) as target:
+        url = f"iscsi://{target.portal}/{NAME}/0"
+        refused(url)
+        refused(url, env={**AS_ANNA, "LIBISCSI_CHAP_PASSWORD": "correct horse batterz"})
+        refused(url, env={**AS_ANNA, "LIBISCSI_CHAP_USERNAME": "bert"})
+        refused(url, env=proof("staple of the target"))  # asks for a proof, but there is none
+        assert "Vendor:ISKRA" in run("iscsi-inq", url, env=AS_ANNA)
+
+
+def a_login_without_chap_is_refused_and_the_socket_closed():
+    with Served("--ram", "1048576", *CHAP) as target, target.connect() as sock:
+        assert login(sock)[36:38] == b"\2\1"
+        assert sock.recv(1) == b""
 
 
 def iscsi_readcapacity16_counts_blocks():
@@ -283,6 +350,12 @@ def a_port_in_use_is_an_error():
 CASES = [
     iscsi_ls_shows_the_target_and_its_luns,
     iscsi_inq_shows_a_disk_and_its_pages,
+    iscsi_ls_discovers_with_chap,
+    iscsi_ls_discovers_without_chap_if_that_is_allowed,
+    iscsi_inq_logs_in_with_chap,
+    iscsi_inq_logs_in_with_mutual_chap,
+    a_wrong_user_secret_or_none_is_refused,
+    a_login_without_chap_is_refused_and_the_socket_closed,
     iscsi_readcapacity16_counts_blocks,
     all_of_libiscsis_tests_pass,
     qemu_img_converts_to_it_and_back,

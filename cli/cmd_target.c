@@ -11,6 +11,7 @@
 #include "target/target.h"
 
 #include "json.h"
+#include "secret.h"
 
 enum {
     OPTION_LISTEN = CLI_OPTION_ID,
@@ -22,6 +23,14 @@ enum {
     OPTION_SEPARATE_STATUS,
     OPTION_NO_DIGESTS,
     OPTION_PORTAL,
+    OPTION_USER,
+    OPTION_PASSWORD_FILE,
+    OPTION_MUTUAL_USER,
+    OPTION_MUTUAL_PASSWORD_FILE,
+    OPTION_CHAP,
+    OPTION_CHAP_SINGLE,
+    OPTION_CHAP_BASE64,
+    OPTION_OPEN_DISCOVERY,
     OPTION_NUMBERS, /* and on: the table below */
 };
 
@@ -50,6 +59,7 @@ struct target_args {
     const char **portals;
     const char *listen[LISTEN_MAX];
     unsigned listen_cnt;
+    struct cli_secret password, mutual_password;
 };
 
 static int number_take(const struct cli *cli, const struct cli_given *given,
@@ -84,6 +94,68 @@ static int backend_take(const struct cli *cli, const struct cli_given *given,
     }
 }
 
+/* As the key `auth` of a URL writes them. */
+static int algorithms_take(const struct cli *cli, const char *list,
+                           struct iskra_target_options *options)
+{
+    static const char *const names[] = {"md5", "sha1", "sha-256", "sha3-256"};
+    options->chap_algorithms = 0;
+    for (const char *p = list;; p++) {
+        size_t len = strcspn(p, ",");
+        unsigned i = 0;
+        while (i < 4 && (strlen(names[i]) != len || strncmp(p, names[i], len) != 0))
+            i++;
+        if (i == 4)
+            return cli_usage(cli, "--chap %s: %.*s is none of md5, sha1, sha-256, sha3-256", list,
+                             (int)len, p);
+        options->chap_algorithms |= 1u << i; /* the order of enum iskra_target_chap_algorithm */
+        p += len;
+        if (*p == '\0')
+            return CLI_OK;
+    }
+}
+
+static int chap_take(const struct cli *cli, const struct cli_given *given, struct target_args *args)
+{
+    switch (given->id) {
+    case OPTION_USER:
+        args->options.user = given->value;
+        return CLI_OK;
+    case OPTION_PASSWORD_FILE:
+        args->options.password = args->password.text;
+        return cli_secret_read(cli, "password-file", given->value, &args->password);
+    case OPTION_MUTUAL_USER:
+        args->options.mutual_user = given->value;
+        return CLI_OK;
+    case OPTION_MUTUAL_PASSWORD_FILE:
+        args->options.mutual_password = args->mutual_password.text;
+        return cli_secret_read(cli, "mutual-password-file", given->value, &args->mutual_password);
+    case OPTION_CHAP:
+        return algorithms_take(cli, given->value, &args->options);
+    case OPTION_CHAP_SINGLE:
+        args->options.chap_single = true;
+        return CLI_OK;
+    case OPTION_CHAP_BASE64:
+        args->options.chap_base64 = true;
+        return CLI_OK;
+    default:
+        args->options.chap_discovery = false;
+        return CLI_OK;
+    }
+}
+
+/* What belongs together is there. */
+static int chap_judge(const struct cli *cli, const struct iskra_target_options *options)
+{
+    if (!options->user != !options->password)
+        return cli_usage(cli, "--user and --password-file belong together");
+    if (!options->mutual_user != !options->mutual_password)
+        return cli_usage(cli, "--mutual-user and --mutual-password-file belong together");
+    if (options->mutual_user && !options->user)
+        return cli_usage(cli, "--mutual-user %s: needs --user, who logs in", options->mutual_user);
+    return CLI_OK;
+}
+
 static int option_take(const struct cli *cli, const struct cli_given *given,
                        struct target_args *args)
 {
@@ -115,7 +187,8 @@ static int option_take(const struct cli *cli, const struct cli_given *given,
         args->portals[args->options.portal_cnt++] = given->value;
         return CLI_OK;
     default:
-        return number_take(cli, given, &args->options);
+        return given->id < OPTION_NUMBERS ? chap_take(cli, given, args)
+                                          : number_take(cli, given, &args->options);
     }
 }
 
@@ -157,7 +230,7 @@ static int args_take(const struct cli *cli, struct target_args *args)
         return cli_usage(cli, "--listen ADDR:PORT is missing");
     if (args->options.backend_cnt == 0)
         return cli_usage(cli, "no LUN; --ram SIZE, --file PATH or --null SIZE makes one");
-    return CLI_OK;
+    return chap_judge(cli, &args->options);
 }
 
 static void listening_print(const struct cli *cli, const struct iskra_target_portal *portal,
@@ -191,12 +264,19 @@ static int portal_serve(const struct cli *cli, const struct target_args *args,
     return rc ? cli_fail(cli, rc, &err) : CLI_OK;
 }
 
-static int target_serve(const struct cli *cli, const struct target_args *args, int stop_fd)
+static void secrets_wipe(struct target_args *args)
+{
+    cli_secret_wipe(&args->password);
+    cli_secret_wipe(&args->mutual_password);
+}
+
+static int target_serve(const struct cli *cli, struct target_args *args, int stop_fd)
 {
     struct iskra_error err = {0};
     struct iskra_target *target;
     struct iskra_target_portal *portal;
     int rc = iskra_target_new(&args->options, &target, &err);
+    secrets_wipe(args); /* the target has its own copies */
     if (rc)
         return cli_fail(cli, rc, &err);
     rc = iskra_target_portal_new(target, &portal, &err);
@@ -230,6 +310,7 @@ static int target_run(struct cli *cli)
         exit_code = target_serve(cli, &args, stop_fd);
     if (stop_fd >= 0)
         close(stop_fd);
+    secrets_wipe(&args);
     free(args.backends);
     free(args.portals);
     return exit_code;
@@ -254,6 +335,14 @@ static const struct cli_option options[] = {
     {"max-transfer-blocks", "N", OPTION_NUMBERS + 7, "blocks per command; 0: no limit [0]"},
     {"max-sessions", "N", OPTION_NUMBERS + 8, "[1024]"},
     {"portal", "ADDR:PORT", OPTION_PORTAL, "a further portal that discovery tells"},
+    {"user", "NAME", OPTION_USER, "CHAP: only who has this name and the secret may log in"},
+    {"password-file", "PATH", OPTION_PASSWORD_FILE, "a file with the user's secret"},
+    {"mutual-user", "NAME", OPTION_MUTUAL_USER, "the target's own name, for mutual CHAP"},
+    {"mutual-password-file", "PATH", OPTION_MUTUAL_PASSWORD_FILE, "a file with its secret"},
+    {"chap", "LIST", OPTION_CHAP, "algorithms allowed [md5,sha1,sha-256,sha3-256]"},
+    {"chap-single", NULL, OPTION_CHAP_SINGLE, "refuse an initiator that offers several"},
+    {"chap-base64", NULL, OPTION_CHAP_BASE64, "write binary values in base64"},
+    {"open-discovery", NULL, OPTION_OPEN_DISCOVERY, "discovery without CHAP"},
     {0},
 };
 

@@ -45,7 +45,7 @@ def main():
         if ".Cm " + command not in manual:
             missing.append("command " + command)
         text = subprocess.run([ISKRA, "help", command], stdout=subprocess.PIPE).stdout.decode()
-        for option in re.findall(r"^ .{5}--([a-z-]+)", text, re.M):
+        for option in re.findall(r"^ .{5}--([a-z0-9-]+)", text, re.M):
             if "-" + option not in words:
                 missing.append("iskra %s --%s" % (command, option))
     tell("every_command_and_option_is_in_the_manual", missing)

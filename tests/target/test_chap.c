@@ -323,6 +323,7 @@ static void these_answers_are_refused(void **state)
         {TEXT("CHAP_N=" USER "\0CHAP_R=0x" RESPONSE_MD5 "0x"), 0x0201},
         {TEXT("CHAP_N=" USER "\0CHAP_R=0xg0" RESPONSE_MD5), 0x0201},
         {TEXT("CHAP_N=" USER "\0CHAP_R=0b="), 0x0201},
+        {TEXT("CHAP_N=" USER "\0CHAP_R=0bmzYQ/y+0Eir7LKi4b1gOlB=="), 0x0201}, /* bits left over */
         {TEXT("CHAP_N=" USER "\0CHAP_R=0b===="), 0x0201},
         {TEXT("CHAP_N=" USER "\0CHAP_R=0bmzYQ/y+0Eir7LKi4b1gOlA"), 0x0201},
         {TEXT("CHAP_N=" USER "\0CHAP_R=0b!mzYQ/y+0Eir7LKi4b1gOlA=="), 0x0201},
@@ -339,6 +340,23 @@ static void these_answers_are_refused(void **state)
         teardown(NULL);
         target = NULL;
     }
+}
+
+static void an_answer_may_be_spread_by_the_c_bit(void **state)
+{
+    static const char text[] = ANSWER PROOF_ASK;
+    begin();
+    challenge_get("5");
+    struct iskra_pdu_login req = {.cont = true, .cid = 1, .itt = 0x55};
+    memcpy(req.isid, peer.isid, ISKRA_ISID_LEN);
+    uint8_t bhs[ISKRA_BHS_LEN];
+    iskra_login_encode(&req, bhs);
+    peer_send(&peer, bhs, text, 30);
+    expect(false);
+    assert_int_equal(answer.len, 0);
+    say(0, 3, true, text + 30, sizeof(text) - 30);
+    expect(true);
+    assert_string_equal(answer_value(&answer, "CHAP_R"), PROOF_MD5);
 }
 
 static void a_response_of_one_digit_too_few_is_refused(void **state)
@@ -734,6 +752,7 @@ int main(void)
         T(a_challenge_can_be_in_capitals),
         T(these_answers_are_taken),
         T(these_answers_are_refused),
+        T(an_answer_may_be_spread_by_the_c_bit),
         T(a_response_of_one_digit_too_few_is_refused),
         T(a_response_of_a_thousand_digits_is_refused),
         T(each_single_bit_of_a_response_counts),

@@ -84,10 +84,11 @@ int iskra_discover_sync(struct iskra *ctx, const char *portal,
                         struct iskra_error *err)
 {
     struct look look = {0};
-    struct iskra_url url;
+    struct iskra_url url = {0};
     int rc = start(ctx, portal, &url, &look);
     if (rc == 0)
         rc = iskra_nexus_discover(ctx, &url, &look.waiter, entry, arg, &look.nexus, &look.error);
+    iskra_url_wipe(&url);
     rc = await_nexus(ctx, &look, rc);
     if (rc == 0)
         rc = look.nexus->entry_rc;
@@ -118,8 +119,10 @@ int iskra_luns_sync(struct iskra *ctx, const char *text,
                     struct iskra_error *err)
 {
     struct look look = {.lun = lun, .arg = arg};
-    struct iskra_url url;
-    int rc = await_nexus(ctx, &look, start_target(ctx, text, &url, &look));
+    struct iskra_url url = {0};
+    int rc = start_target(ctx, text, &url, &look);
+    iskra_url_wipe(&url);
+    rc = await_nexus(ctx, &look, rc);
     if (rc == 0)
         rc = iskra_scan_luns(&look.nexus->host, describe, look_scanned, &look, NULL, &look.error);
     if (rc == 0) {
@@ -132,7 +135,9 @@ int iskra_luns_sync(struct iskra *ctx, const char *text,
 int iskra_login_sync(struct iskra *ctx, const char *text, struct iskra_error *err)
 {
     struct look look = {0};
-    struct iskra_url url;
-    int rc = await_nexus(ctx, &look, start_target(ctx, text, &url, &look));
+    struct iskra_url url = {0};
+    int rc = start_target(ctx, text, &url, &look);
+    iskra_url_wipe(&url);
+    rc = await_nexus(ctx, &look, rc);
     return finish(ctx, &look, rc, err);
 }

@@ -20,6 +20,7 @@ static void nexus_free(struct iskra_nexus *nexus)
     iskra_shost_set_session(&nexus->host, NULL);
     iskra_class_done(&nexus->cls);
     iskra_shost_done(&nexus->host);
+    iskra_url_wipe(&nexus->url);
     pf->free(pf->arg, nexus);
 }
 
@@ -109,11 +110,18 @@ static int nexus_target(void *owner, const struct iskra_target_entry *t)
     return nexus->entry_rc;
 }
 
+static void nexus_note(void *owner, const char *line)
+{
+    struct iskra_nexus *nexus = owner;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: %s", nexus->url.host, line);
+}
+
 static const struct iskra_initiator_ops initiator_ops = {
     .up = nexus_up,
     .down = nexus_down,
     .closed = nexus_closed,
     .target = nexus_target,
+    .note = nexus_note,
 };
 
 /* ---- what the host asks ---- */
@@ -166,6 +174,7 @@ static void configure(const struct iskra_nexus *nexus, bool discovery,
     cfg->port = url->port;
     cfg->isid_given = s->isid_given;
     memcpy(cfg->isid, s->isid, sizeof(cfg->isid));
+    cfg->chap = s->chap.user[0] ? &s->chap : NULL; /* the nexus outlives its initiator */
     cfg->login_timeout_ns = (uint64_t)s->login_timeout_ns;
     if (discovery)
         return;
@@ -188,9 +197,27 @@ static void configure(const struct iskra_nexus *nexus, bool discovery,
         s->replacement_timeout_ns < 0 ? -1 : (int32_t)seconds(s->replacement_timeout_ns);
 }
 
+/* What is allowed and yet unwise about the credentials. */
+static void warn_about_secrets(const struct iskra_nexus *nexus)
+{
+    const struct iskra_chap_config *chap = &nexus->url.settings.chap;
+    size_t len = strlen(chap->secret), target_len = strlen(chap->target_secret);
+    if (nexus->url.password_in_url)
+        iskra_api_log(
+            nexus->ctx, ISKRA_LOG_WARNING,
+            "%s: a password in a URL can be seen by others; password_file= keeps it apart",
+            nexus->url.host);
+    if ((len > 0 && len < ISKRA_CHAP_SECRET_SHORT) ||
+        (target_len > 0 && target_len < ISKRA_CHAP_SECRET_SHORT))
+        iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
+                      "%s: a CHAP password under %u bytes can be guessed", nexus->url.host,
+                      ISKRA_CHAP_SECRET_SHORT);
+}
+
 static int nexus_open(struct iskra_nexus *nexus, bool discovery, struct iskra_error *err)
 {
     struct iskra_initiator_config cfg;
+    warn_about_secrets(nexus);
     configure(nexus, discovery, &cfg);
     int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &initiator_ops, nexus, &nexus->ini, err);
     if (rc)

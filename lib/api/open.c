@@ -76,7 +76,7 @@ static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct i
 static int begin(struct iskra *ctx, const char *url_text, struct lun_open *o,
                  struct iskra_error *err)
 {
-    struct iskra_url url;
+    struct iskra_url url = {0};
     int rc = iskra_url_parse(url_text, &url, err);
     if (rc == 0 && !url.has_lun)
         rc = iskra_fail(err, ISKRA_E_USAGE, EINVAL,
@@ -85,6 +85,7 @@ static int begin(struct iskra *ctx, const char *url_text, struct lun_open *o,
         o->lun->number = url.lun;
         rc = iskra_nexus_get(ctx, &url, &o->waiter, &o->nexus, err);
     }
+    iskra_url_wipe(&url);
     if (rc == 0)
         iskra_list_push_back(&o->nexus->opens, &o->link);
     return rc;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/secret.h"
 #include "error.h"
 
 enum kind {
@@ -17,6 +18,7 @@ enum kind {
     KIND_DIGESTS,
     KIND_NAME,
     KIND_ISID,
+    KIND_CREDENTIAL, /* secret.c's business */
 };
 
 struct key {
@@ -32,6 +34,14 @@ static const struct key keys[] = {
     {"header_digest", KIND_DIGESTS, FIELD(header_digest), 0, 0},
     {"data_digest", KIND_DIGESTS, FIELD(data_digest), 0, 0},
     {"initiator_name", KIND_NAME, FIELD(initiator_name), 0, 0},
+    {"user", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"auth", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"target_user", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"target_password", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"password_file", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"password_fd", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"password_env", KIND_CREDENTIAL, FIELD(chap), 0, 0},
+    {"target_password_file", KIND_CREDENTIAL, FIELD(chap), 0, 0},
     {"isid", KIND_ISID, FIELD(isid), 0, 0},
     {"queue_depth", KIND_NUMBER, FIELD(queue_depth), 1, 4096},
     {"cmds_max", KIND_NUMBER, FIELD(cmds_max), 16, 4096},
@@ -50,12 +60,6 @@ static const struct key keys[] = {
     {"lu_reset_timeout", KIND_SECONDS, FIELD(lu_reset_timeout_ns), 0, 3600},
     {"tgt_reset_timeout", KIND_SECONDS, FIELD(tgt_reset_timeout_ns), 0, 3600},
 };
-
-/* Keys the program knows by name but that belong to authentication: refused with the reason, never
- * ignored. */
-static const char *const auth_keys[] = {
-    "auth",        "target_user",  "target_password",     "password_file",
-    "password_fd", "password_env", "target_password_file"};
 
 #define SECONDS(n) ((int64_t)(n)*1000000000)
 
@@ -199,6 +203,8 @@ static int set_field(const struct key *k, const char *value, struct iskra_settin
         return parse_digests(k, value, field, err);
     case KIND_ISID:
         return parse_isid(value, s, err);
+    case KIND_CREDENTIAL:
+        return iskra_credentials_set(field, k->name, value, err);
     case KIND_NAME:
         if (iskra_iscsi_name_check(value, k->name, err))
             return -EINVAL;
@@ -214,11 +220,6 @@ int iskra_settings_set(struct iskra_settings *s, const char *key, const char *va
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (strcmp(keys[i].name, key) == 0)
             return set_field(&keys[i], value, s, err);
-    for (size_t i = 0; i < sizeof(auth_keys) / sizeof(auth_keys[0]); i++)
-        if (strcmp(auth_keys[i], key) == 0)
-            return iskra_fail(
-                err, ISKRA_E_USAGE, EINVAL,
-                "URL: %s was given, but this version logs in without authentication only", key);
     return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: unknown option '%s'", key);
 }
 
@@ -236,5 +237,5 @@ int iskra_settings_finish(struct iskra_settings *s, struct iskra_error *err)
     if (s->command_timeout_ns == 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "URL: timeout=0 leaves no time for a command");
-    return 0;
+    return iskra_credentials_finish(&s->chap, err);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/secret.h"
 #include "api/settings.h"
 #include "error.h"
 
@@ -87,15 +88,59 @@ static bool skip(struct part *rest, char c)
     return true;
 }
 
+/* What stands before the last '@' of the authority. */
+static bool split_user(struct part *authority, struct part *ret_user)
+{
+    const char *at = memrchr(authority->p, '@', authority->len);
+    if (at == NULL)
+        return false;
+    *ret_user = (struct part){authority->p, (size_t)(at - authority->p)};
+    authority->len -= ret_user->len + 1;
+    authority->p = at + 1;
+    return true;
+}
+
+/* user, user:password with both %-decoded, or user%password as libiscsi writes it, where '%' is a
+ * separator and the rest stands as it is. */
+static int parse_user(struct part in, struct iskra_url *url, struct iskra_error *err)
+{
+    struct iskra_chap_config *chap = &url->settings.chap;
+    bool colon = memchr(in.p, ':', in.len) != NULL;
+    struct part user = take_until(&in, colon ? ":" : "%");
+    if (user.len == 0 || user.len > ISKRA_CHAP_NAME_MAX || in.len > 3 * ISKRA_CHAP_SECRET_MAX + 1)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "URL: user name or password is empty or longer than %u bytes",
+                          ISKRA_CHAP_NAME_MAX);
+    if (!colon)
+        memcpy(chap->user, user.p, user.len);
+    else if (decode(user, chap->user, sizeof(chap->user), "user name", err))
+        return -EINVAL;
+    if (in.len == 0)
+        return 0;
+    url->password_in_url = true;
+    char secret[3 * ISKRA_CHAP_SECRET_MAX + 2] = {0};
+    int rc = 0;
+    in.p++;
+    in.len--;
+    if (colon)
+        rc = decode(in, secret, sizeof(secret), "password", err);
+    else
+        memcpy(secret, in.p, in.len);
+    if (rc == 0)
+        rc = iskra_secret_set(chap->secret, secret, "password in the URL", err);
+    explicit_bzero(secret, sizeof(secret));
+    return rc;
+}
+
 /* host, host:port, [v6], [v6]:port. A portal group tag after a comma, as discovery prints it, is
  * dropped. */
 static int parse_authority(struct part in, struct iskra_url *url, struct iskra_error *err)
 {
     struct part host;
-    if (memchr(in.p, '@', in.len) != NULL)
-        return iskra_fail(
-            err, ISKRA_E_USAGE, EINVAL,
-            "URL: a user name was given, but this version logs in without authentication only");
+    struct part user;
+    int rc;
+    if (split_user(&in, &user) && (rc = parse_user(user, url, err)))
+        return rc;
     if (skip(&in, '[')) {
         host = take_until(&in, "]");
         if (!skip(&in, ']'))
@@ -105,8 +150,7 @@ static int parse_authority(struct part in, struct iskra_url *url, struct iskra_e
     }
     if (host.len == 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: no host");
-    int rc = decode(host, url->host, sizeof(url->host), "host", err);
-    if (rc)
+    if ((rc = decode(host, url->host, sizeof(url->host), "host", err)))
         return rc;
     url->port = 3260;
     if (skip(&in, ':')) {
@@ -146,26 +190,55 @@ static int parse_path(struct part in, struct iskra_url *url, struct iskra_error 
     return 0;
 }
 
+static int parse_option(struct part pair, struct iskra_url *url, char *value, size_t value_size,
+                        struct iskra_error *err)
+{
+    char key[64];
+    struct part k = take_until(&pair, "=");
+    int rc = decode(k, key, sizeof(key), "option name", err);
+    if (rc)
+        return rc;
+    if (!skip(&pair, '='))
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: option '%s' has no value", key);
+    if ((rc = decode(pair, value, value_size, key, err)))
+        return rc;
+    if (strcmp(key, "target_password") == 0)
+        url->password_in_url = true;
+    return iskra_settings_set(&url->settings, key, value, err);
+}
+
 static int parse_query(struct part in, struct iskra_url *url, struct iskra_error *err)
 {
-    while (in.len) {
+    char value[1024] = {0};
+    int rc = 0;
+    while (rc == 0 && in.len) {
         struct part pair = take_until(&in, "&");
         skip(&in, '&');
-        if (pair.len == 0)
-            continue;
-        char key[64], value[1024];
-        struct part k = take_until(&pair, "=");
-        int rc = decode(k, key, sizeof(key), "option name", err);
-        if (rc)
-            return rc;
-        if (!skip(&pair, '='))
-            return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: option '%s' has no value", key);
-        if ((rc = decode(pair, value, sizeof(value), key, err)))
-            return rc;
-        if ((rc = iskra_settings_set(&url->settings, key, value, err)))
-            return rc;
+        if (pair.len > 0)
+            rc = parse_option(pair, url, value, sizeof(value), err);
     }
-    return 0;
+    explicit_bzero(value, sizeof(value)); /* it may have been a password */
+    return rc;
+}
+
+void iskra_url_wipe(struct iskra_url *url)
+{
+    explicit_bzero(&url->settings.chap, sizeof(url->settings.chap));
+}
+
+/* From behind the scheme on; *url is filled as far as one gets. */
+static int parse_parts(struct part rest, struct iskra_url *url, struct iskra_error *err)
+{
+    iskra_settings_default(&url->settings);
+    struct part authority = take_until(&rest, "/?");
+    int rc = parse_authority(authority, url, err);
+    if (rc)
+        return rc;
+    if (skip(&rest, '/') && (rc = parse_path(take_until(&rest, "?"), url, err)))
+        return rc;
+    if (skip(&rest, '?') && (rc = parse_query(rest, url, err)))
+        return rc;
+    return iskra_settings_finish(&url->settings, err);
 }
 
 int iskra_url_parse(const char *text, struct iskra_url *ret_url, struct iskra_error *err)
@@ -186,19 +259,11 @@ int iskra_url_parse(const char *text, struct iskra_url *ret_url, struct iskra_er
     } else if (strstr(text, "://") != NULL) {
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: the scheme is not iscsi://");
     }
-    iskra_settings_default(&url.settings);
-    struct part authority = take_until(&rest, "/?");
-    int rc = parse_authority(authority, &url, err);
-    if (rc)
-        return rc;
-    if (skip(&rest, '/') && (rc = parse_path(take_until(&rest, "?"), &url, err)))
-        return rc;
-    if (skip(&rest, '?') && (rc = parse_query(rest, &url, err)))
-        return rc;
-    if ((rc = iskra_settings_finish(&url.settings, err)))
-        return rc;
-    *ret_url = url;
-    return 0;
+    int rc = parse_parts(rest, &url, err);
+    if (rc == 0)
+        *ret_url = url;
+    iskra_url_wipe(&url);
+    return rc;
 }
 
 int iskra_iscsi_name_check(const char *name, const char *what, struct iskra_error *err)

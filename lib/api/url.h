@@ -11,6 +11,8 @@
 
 #include <iskra/error.h>
 
+#include "control/chap.h"
+
 #define ISKRA_URL_LEN_MAX    8192u
 #define ISKRA_ISCSI_NAME_MAX 223u /* RFC 7143 4.2.7.1 */
 #define ISKRA_HOST_LEN_MAX   255u
@@ -28,6 +30,7 @@ struct iskra_settings {
     char initiator_name[ISKRA_ISCSI_NAME_MAX + 1]; /* "": the initiator's own */
     bool isid_given;
     uint8_t isid[6];
+    struct iskra_chap_config chap; /* other credentials make another session */
     uint32_t queue_depth, cmds_max;
     uint32_t immediate_data, initial_r2t; /* 0 / 1 */
     uint32_t first_burst, max_burst, max_recv, max_outstanding_r2t;
@@ -43,10 +46,15 @@ struct iskra_url {
     char target[ISKRA_ISCSI_NAME_MAX + 1];
     uint16_t lun;
     struct iskra_settings settings;
+    bool password_in_url; /* worth a warning: other users see command lines */
 };
 
 /* 0, or -EINVAL with *err. The scheme may be left out (a bare portal, as `discover` takes it). */
+/* The copy holds secrets: iskra_url_wipe() it when it is done with. Nothing is left of one that
+ * failed. */
 int iskra_url_parse(const char *text, struct iskra_url *ret_url, struct iskra_error *err);
+
+void iskra_url_wipe(struct iskra_url *url);
 
 /* 0, or -EINVAL: RFC 7143 4.2.7: iqn., eui. or naa. and only characters such names may have. `what`
  * names it in the error. */

@@ -115,6 +115,20 @@ static int send_login(struct iskra_initiator *ini, struct iskra_error *err)
     return iskra_initiator_request(ini, &ev, hdr, text, len, err);
 }
 
+/* An identifier and a challenge for the target, new in every login. */
+static int draw_challenge(struct iskra_initiator *ini, struct iskra_login_config *cfg,
+                          struct iskra_error *err)
+{
+    const struct iskra_platform *pf = ini->round->pf;
+    cfg->chap = ini->cfg.chap;
+    cfg->chap_single = ini->chap_single;
+    if (!cfg->chap)
+        return 0;
+    int ret = pf->random(pf->arg, cfg->chap_random, sizeof(cfg->chap_random));
+    return ret < 0 ? iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no random bytes: %s", strerror(-ret))
+                   : 0;
+}
+
 int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *err)
 {
     struct iskra_login_config cfg = {
@@ -126,7 +140,9 @@ int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *e
         .offer = ini->cfg.offer,
     };
     memcpy(cfg.isid, ini->cfg.isid, sizeof(cfg.isid));
-    int ret = iskra_login_begin(ini->login, &cfg, err);
+    int ret = draw_challenge(ini, &cfg, err);
+    if (ret == 0)
+        ret = iskra_login_begin(ini->login, &cfg, err);
     if (ret == 0)
         ret = create(ini, err);
     if (ret == 0)
@@ -149,8 +165,20 @@ static int enter_full_feature(struct iskra_initiator *ini, struct iskra_error *e
     if (ret < 0)
         return ret;
     iskra_timer_disarm(&ini->timer);
+    iskra_login_wipe(ini->login);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_LOGGED_IN);
     iskra_initiator_schedule(ini, ISKRA_TODO_UP);
+    return 0;
+}
+
+/* Once: the second login offers one algorithm, so that there is no list to refuse. */
+static int login_again(struct iskra_initiator *ini)
+{
+    ini->chap_single = true;
+    if (ini->ops->note)
+        ini->ops->note(ini->owner, "CHAP: the target refuses a list of algorithms; logging in once "
+                                   "more with the first one alone");
+    iskra_initiator_schedule(ini, ISKRA_TODO_REDIRECT);
     return 0;
 }
 
@@ -164,6 +192,8 @@ int iskra_initiator_login_received(struct iskra_initiator *ini, const uint8_t *h
         return send_login(ini, err);
     case ISKRA_LOGIN_DONE:
         return enter_full_feature(ini, err);
+    case ISKRA_LOGIN_AGAIN:
+        return login_again(ini);
     case ISKRA_LOGIN_REDIRECT:
         ret = iskra_initiator_redirect(ini, ini->login->keys.results.target_address, err);
         if (ret == 0)

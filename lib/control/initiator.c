@@ -131,6 +131,8 @@ void iskra_initiator_free(struct iskra_initiator *ini)
     iskra_initiator_drop(ini, true);
     iskra_timer_done(&ini->timer);
     pf->free(pf->arg, ini->discovery);
+    if (ini->login)
+        iskra_login_wipe(ini->login);
     pf->free(pf->arg, ini->login);
     pf->free(pf->arg, ini->strings);
     pf->free(pf->arg, ini);

@@ -53,6 +53,8 @@ struct iskra_initiator_config {
     bool isid_given; /* else drawn once and kept (decision 21) */
     uint8_t isid[ISKRA_ISID_LEN];
     bool skip_security;
+    const struct iskra_chap_config
+        *chap; /* NULL: no authentication. Not copied: it outlives this */
     struct iskra_key_offer offer;
     uint64_t login_timeout_ns, logout_timeout_ns;
     uint32_t cmds_max, queue_depth;
@@ -73,6 +75,8 @@ struct iskra_initiator_ops {
     /* Discovery: one target on one portal; non-zero stops (then closed() follows). Directly from an
      * event: neither close nor free from inside. May be NULL otherwise. */
     int (*target)(void *owner, const struct iskra_target_entry *entry);
+    /* Something an operator may want to know; one line. May be NULL. */
+    void (*note)(void *owner, const char *line);
 };
 
 /* Returns 0 with *ret_ini set, or a negative errno: -EINVAL, -ENOMEM, no random bytes. */

@@ -15,7 +15,7 @@
 enum iskra_initiator_todo {
     ISKRA_TODO_NONE,
     ISKRA_TODO_UP,       /* full feature phase: tell, or ask for the targets */
-    ISKRA_TODO_REDIRECT, /* drop the connection, connect to where the target has moved */
+    ISKRA_TODO_REDIRECT, /* drop the connection, connect to where the target is (now) */
     ISKRA_TODO_END,
 };
 
@@ -54,6 +54,7 @@ struct iskra_initiator {
     /* In the class. */
     bool session_created, conn_created;
     uint32_t sid, cid;
+    bool chap_single; /* this is the second login, with one algorithm only */
     struct iskra_login *login;
     struct iskra_discovery *discovery; /* NULL in a normal session */
 };

@@ -138,10 +138,18 @@ static int receive_digest(struct iskra_keys *keys, const struct iskra_key *key,
     return 0;
 }
 
-/* AuthMethod: whatever is not None means that the target wants credentials. */
+/* AuthMethod: None or CHAP, as was offered. With credentials, whatever is not CHAP would go around
+ * them; without, whatever is not None means that the target wants some. */
 static int receive_auth(struct iskra_keys *keys, const struct iskra_text_pair *pair,
                         struct iskra_error *err)
 {
+    if (keys->offer.chap) {
+        if (!iskra_slice_is(pair->value, "CHAP"))
+            return refuse_as(err, ISKRA_E_AUTH, EACCES, pair,
+                             "only CHAP was offered, and nothing less will do");
+        keys->results.auth_chap = true;
+        return 0;
+    }
     if (!iskra_slice_is(pair->value, "None"))
         return refuse_as(err, ISKRA_E_AUTH, EACCES, pair,
                          "the target wants authentication, and none is configured");

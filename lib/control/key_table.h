@@ -10,7 +10,7 @@ enum iskra_key_kind {
     ISKRA_KEY_MIN,       /* the smaller number */
     ISKRA_KEY_MAX,       /* the larger number */
     ISKRA_KEY_DIGEST,    /* first of the proposer's list that the other side takes */
-    ISKRA_KEY_AUTH,      /* AuthMethod: a list, of which None is offered */
+    ISKRA_KEY_AUTH,      /* AuthMethod: a list, of which None or CHAP is offered */
     ISKRA_KEY_REPORTING, /* a list, of which only the RFC's default value is taken */
     ISKRA_KEY_NUMBER,    /* declared by the target: a number */
     ISKRA_KEY_ALIAS,     /* declared by the target: a text for people */

@@ -166,7 +166,7 @@ static void offer_one(struct iskra_keys *keys, const struct iskra_key *key,
 
 void iskra_keys_offer_security(struct iskra_keys *keys, struct iskra_text_out *out)
 {
-    iskra_text_put(out, table[0].name, "None");
+    iskra_text_put(out, table[0].name, keys->offer.chap ? "CHAP" : "None");
     keys->offered |= 1u;
 }
 

@@ -32,6 +32,7 @@ struct iskra_digest_prefs {
 /* What we offer. Lengths in bytes, times in seconds. */
 struct iskra_key_offer {
     bool discovery;
+    bool chap; /* AuthMethod=CHAP and nothing else, in place of None */
     struct iskra_digest_prefs header_digest, data_digest;
     bool initial_r2t, immediate_data;
     bool data_pdu_in_order, data_sequence_in_order; /* true: the engine knows no other order */
@@ -61,6 +62,7 @@ struct iskra_key_results {
     uint32_t error_recovery_level;
     uint32_t tpgt;
     bool auth_none;         /* the target chose AuthMethod=None */
+    bool auth_chap;         /* the target chose AuthMethod=CHAP */
     char target_alias[256]; /* escaped, safe to print; "" if not given */
     char target_address[ISKRA_TARGET_ADDRESS_LEN_MAX +
                         1]; /* as it came, without NULs; "" if not given */

@@ -1,5 +1,5 @@
-/* The login phase: stages, rounds, text in both directions. See login.h. Credentials would be one
- * more state between the offer of AuthMethod and leaving the security stage. */
+/* The login phase: stages, rounds, text in both directions. See login.h. With credentials,
+ * chap.c's steps stand between the offer of AuthMethod and leaving the security stage. */
 #include "control/login.h"
 
 #include <errno.h>
@@ -45,13 +45,32 @@ int iskra_login_begin(struct iskra_login *login, const struct iskra_login_config
     l->tsih = 0;
     l->text_total = l->in_len = l->out_sent = 0;
     l->out = (struct iskra_text_out){.buf = l->out_buf, .size = sizeof(l->out_buf)};
-    iskra_keys_init(&l->keys, &cfg->offer);
+    l->cfg.offer.chap = cfg->chap != NULL;
+    iskra_keys_init(&l->keys, &l->cfg.offer);
+    int ret = cfg->chap
+                  ? iskra_chap_begin(&l->chap, cfg->chap, cfg->chap_random, cfg->chap_single, err)
+                  : 0;
+    if (ret < 0)
+        return ret;
     put_names(l);
-    enter_stage(l, cfg->skip_security ? ISKRA_STAGE_OPERATIONAL : ISKRA_STAGE_SECURITY);
+    enter_stage(l,
+                cfg->skip_security && !cfg->chap ? ISKRA_STAGE_OPERATIONAL : ISKRA_STAGE_SECURITY);
     if (l->out.overflow || l->out.len > ISKRA_LOGIN_PDU_TEXT)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "the names do not fit a Login Request of %u bytes", ISKRA_LOGIN_PDU_TEXT);
     return 0;
+}
+
+void iskra_login_wipe(struct iskra_login *login)
+{
+    iskra_chap_wipe(&login->chap);
+    explicit_bzero(login->cfg.chap_random, sizeof(login->cfg.chap_random));
+}
+
+/* In the security stage with credentials, and CHAP has not come to its last step. */
+static bool chap_under_way(const struct iskra_login *l)
+{
+    return l->cfg.chap && l->stage == ISKRA_STAGE_SECURITY && l->chap.step < ISKRA_CHAP_PROOF;
 }
 
 /* RFC 7143 6.2: what does not fit one PDU goes on in the next, with C set in all but the last; T
@@ -64,7 +83,7 @@ void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t 
     size_t len = left > ISKRA_LOGIN_PDU_TEXT ? ISKRA_LOGIN_PDU_TEXT : left;
     l->cont_sent = len < left;
     /* While the target is in the middle of its text, it is only asked to go on. */
-    l->transit_sent = !l->cont_sent && !l->gathering;
+    l->transit_sent = !l->cont_sent && !l->gathering && !chap_under_way(l);
 
     struct iskra_pdu_login pdu = {
         .transit = l->transit_sent,
@@ -125,6 +144,10 @@ static int judge_header(const struct iskra_login *l, const struct iskra_pdu_logi
     if (memcmp(rsp->isid, l->cfg.isid, sizeof(rsp->isid)) != 0)
         return iskra_fail(err, ISKRA_E_PROTOCOL, EPROTO,
                           "Login Response: the ISID is not that of the request");
+    /* The security stage is not jumped over when it was asked for. */
+    if (chap_under_way(l) && (rsp->csg != l->stage || rsp->transit))
+        return iskra_fail(err, ISKRA_E_AUTH, EACCES,
+                          "the target leaves the security stage before CHAP has ended");
     if (rsp->csg != l->stage)
         return iskra_fail(err, ISKRA_E_PROTOCOL, EPROTO,
                           "Login Response: current stage %s, the request's was %s",
@@ -178,15 +201,48 @@ static int redirected(struct iskra_login *l, const struct iskra_pdu_login_rsp *r
                       "the target has moved and does not say where to");
 }
 
+/* A refusal in the answer to a list in CHAP_A may be for the list: some targets know one number
+ * only. */
+static bool may_be_the_list(const struct iskra_login *l)
+{
+    return l->cfg.chap && !l->cfg.chap_single && l->stage == ISKRA_STAGE_SECURITY &&
+           iskra_chap_list_refused(&l->chap);
+}
+
+/* CHAP's own keys go to CHAP, the others where all keys go. 0, ISKRA_LOGIN_AGAIN or a negative
+ * errno. */
+static int take_security(struct iskra_login *l, struct iskra_slice text, struct iskra_error *err)
+{
+    struct iskra_text_pair pair;
+    int ret = 0;
+    while (ret == 0 && iskra_text_next(&text, &pair) > 0) {
+        bool rejected = iskra_slice_is(pair.key, "CHAP_A") && iskra_slice_is(pair.value, "Reject");
+        if (rejected && may_be_the_list(l))
+            ret = ISKRA_LOGIN_AGAIN;
+        else if (iskra_chap_key(&pair))
+            ret = iskra_chap_take(&l->chap, &pair, err);
+        else
+            ret = iskra_keys_receive(&l->keys, &pair, &l->out, err);
+    }
+    /* What is left is nothing, or no pair at all, which is told in one place. */
+    if (ret == 0)
+        ret = iskra_keys_receive_all(&l->keys, text, &l->out, err);
+    if (ret == 0)
+        ret = iskra_chap_advance(&l->chap, l->keys.results.auth_chap, &l->out, err);
+    return ret;
+}
+
 /* The text is complete: judge it, and see where that leads. */
 static int take_text(struct iskra_login *l, const struct iskra_pdu_login_rsp *rsp,
                      struct iskra_error *err)
 {
     struct iskra_slice text = {l->in_buf, l->in_len};
     l->out.len = l->out_sent = 0;
-    int ret = iskra_keys_receive_all(&l->keys, text, &l->out, err);
+    int ret = l->cfg.chap && l->stage == ISKRA_STAGE_SECURITY
+                  ? take_security(l, text, err)
+                  : iskra_keys_receive_all(&l->keys, text, &l->out, err);
     l->in_len = 0;
-    if (ret < 0)
+    if (ret != 0)
         return ret;
     if (!rsp->transit)
         return ISKRA_LOGIN_SEND;
@@ -206,6 +262,8 @@ int iskra_login_response(struct iskra_login *login, const uint8_t *hdr, const ui
     struct iskra_login *l = login;
     struct iskra_pdu_login_rsp rsp;
     iskra_login_rsp_decode(hdr, &rsp);
+    if (rsp.status_class == 2 && rsp.status_detail <= 1 && may_be_the_list(l))
+        return ISKRA_LOGIN_AGAIN;
     if (rsp.status_class != 0 && rsp.status_class != 1)
         return iskra_login_refused(rsp.status_class, rsp.status_detail, err);
     if (rsp.status_class == 1)

@@ -1,8 +1,10 @@
 /* The login phase as a function of (state, Login Response) -> next Login Request or an end (RFC
  * 7143 section 6.3). No I/O, no clock: the initiator sends what this says and brings the answers.
  *
- * The first request starts in the security stage offering AuthMethod=None and asks to go on to the
- * operational stage; a target may answer a stage with as many rounds as it likes, up to a limit. */
+ * The first request starts in the security stage. Without credentials it offers AuthMethod=None and
+ * asks to go on to the operational stage; with them it offers CHAP alone, and the stage is only
+ * left when CHAP (chap.h) is done; a target may answer a stage with as many rounds as it likes, up
+ * to a limit. */
 #ifndef ISKRA_CONTROL_LOGIN_H
 #define ISKRA_CONTROL_LOGIN_H
 
@@ -12,6 +14,7 @@
 
 #include <iskra/error.h>
 
+#include "control/chap.h"
 #include "control/keys.h"
 #include "wire/bhs.h"
 #include "wire/text.h"
@@ -26,8 +29,11 @@ struct iskra_login_config {
     const char *target_name;                      /* NULL in a discovery session */
     uint8_t isid[ISKRA_ISID_LEN];
     uint16_t cid;
-    uint32_t cmd_sn;    /* first CmdSN; the class writes its own over it */
-    bool skip_security; /* begin in the operational stage */
+    uint32_t cmd_sn;                      /* first CmdSN; the class writes its own over it */
+    bool skip_security;                   /* begin in the operational stage; not with credentials */
+    const struct iskra_chap_config *chap; /* NULL: no authentication; outlives the login */
+    bool chap_single;                     /* offer only the first algorithm */
+    uint8_t chap_random[ISKRA_CHAP_CHALLENGE_MAX + 1];
     struct iskra_key_offer offer;
 };
 
@@ -35,11 +41,13 @@ enum iskra_login_status {
     ISKRA_LOGIN_SEND = 1, /* iskra_login_request() has the next PDU */
     ISKRA_LOGIN_DONE,     /* full feature phase */
     ISKRA_LOGIN_REDIRECT, /* results.target_address says where to */
+    ISKRA_LOGIN_AGAIN,    /* refused, perhaps for a list in CHAP_A: once more, with chap_single */
 };
 
 struct iskra_login {
     struct iskra_login_config cfg;
     struct iskra_keys keys;
+    struct iskra_chap chap;       /* with cfg.chap */
     uint8_t stage;                /* enum iskra_login_stage: the CSG of the next request */
     bool transit_sent, cont_sent; /* in the last request */
     unsigned rounds;
@@ -57,6 +65,9 @@ struct iskra_login {
 /* Forgets everything and prepares the first request. 0, or -EINVAL when the names do not fit. */
 int iskra_login_begin(struct iskra_login *login, const struct iskra_login_config *cfg,
                       struct iskra_error *err);
+
+/* Nothing of what was proven or asked stays in memory. */
+void iskra_login_wipe(struct iskra_login *login);
 
 /* The next request: a 48-byte header and text, valid until the response is given. */
 void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t **ret_text,

@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -184,12 +186,136 @@ static void good_option_values_land_where_they_belong(void **state)
     assert_string_equal(s.initiator_name, "iqn.2026-01.a:b");
 }
 
-static void credentials_are_refused_not_ignored(void **state)
+static void credentials_have_to_be_complete(void **state)
 {
-    bad("iscsi://user@h/" TARGET "/0", "without authentication");
-    bad("iscsi://user%pass@h/" TARGET "/0", "without authentication");
-    bad("iscsi://h/" TARGET "/0?auth=md5", "auth");
-    bad("iscsi://h/" TARGET "/0?password_file=/x", "password_file");
+    bad("iscsi://user@h/" TARGET "/0", "no password");
+    bad("iscsi://h/" TARGET "/0?auth=md5", "no user");
+    bad("iscsi://h/" TARGET "/0?target_user=t", "no user");
+    bad("iscsi://:secret@h/", "user name");
+    bad("iscsi://u:p@h/?target_user=t", "no target password");
+    bad("iscsi://u:p@h/?auth=md4", "auth=md4");
+    bad("iscsi://u:p@h/?auth=md5,md5", "auth=md5,md5");
+    bad("iscsi://u:p@h/?password_env=LIBISCSI_NOT_SET", "LIBISCSI_NOT_SET");
+    bad("iscsi://u@h/?password_fd=x", "password_fd");
+    bad("iscsi://u@h/?password_file=/nonexistent", "/nonexistent");
+}
+
+static void equal_secrets_both_ways_are_refused(void **state)
+{
+    bad("iscsi://u:sesame-sesame@h/?target_password=sesame-sesame", "are the same");
+}
+
+static void no_secret_is_in_an_error(void **state)
+{
+    static const char *const urls[] = {
+        "iscsi://u:sesame%@h/",         "iscsi://u:sesame@h/?target_password=sesame",
+        "iscsi://u:sesame@h:99999/",    "iscsi://u%sesame@/",
+        "iscsi://u:sesame@h/?frob=1",   "iscsi://h/?target_password=sesame",
+        "iscsi://u:sesame@h/?auth=x",   "iscsi://u%sesame@h/?password_env=PATH",
+        "iscsi://u:sesame@h/?timeout=0"};
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        struct iskra_url url;
+        struct iskra_error err = {0};
+        assert_int_equal(iskra_url_parse(urls[i], &url, &err), -EINVAL);
+        assert_null(strstr(err.text, "sesame"));
+    }
+}
+
+static void a_password_may_be_in_the_url_both_ways(void **state)
+{
+    struct iskra_url u = good("iscsi://us%65r:p%40ss@h/?target_password=theirs&auth=sha-256,md5");
+    assert_string_equal(u.settings.chap.user, "user");
+    assert_string_equal(u.settings.chap.secret, "p@ss");
+    assert_string_equal(u.settings.chap.target_secret, "theirs");
+    assert_int_equal(u.settings.chap.alg_cnt, 2);
+    assert_int_equal(u.settings.chap.algs[0], ISKRA_CHAP_SHA256);
+    assert_true(u.password_in_url);
+    assert_string_equal(good("iscsi://h/?user=me&password_env=PATH").settings.chap.user, "me");
+    u = good("iscsi://user%40ss@h:99/");
+    assert_string_equal(u.settings.chap.user, "user");
+    assert_string_equal(u.settings.chap.secret, "40ss");
+    assert_int_equal(u.port, 99);
+}
+
+static void the_environment_fills_in_what_the_url_lacks(void **state)
+{
+    setenv("LIBISCSI_CHAP_USERNAME", "env-user", 1);
+    setenv("LIBISCSI_CHAP_PASSWORD", "env-pass", 1);
+    setenv("LIBISCSI_CHAP_TARGET_USERNAME", "env-target", 1);
+    setenv("LIBISCSI_CHAP_TARGET_PASSWORD", "env-theirs", 1);
+    struct iskra_url u = good("iscsi://h/");
+    struct iskra_url v = good("iscsi://me@h/");
+    struct iskra_url w = good("iscsi://me:mine@h/");
+    unsetenv("LIBISCSI_CHAP_USERNAME");
+    unsetenv("LIBISCSI_CHAP_PASSWORD");
+    unsetenv("LIBISCSI_CHAP_TARGET_USERNAME");
+    unsetenv("LIBISCSI_CHAP_TARGET_PASSWORD");
+    assert_string_equal(u.settings.chap.user, "env-user");
+    assert_string_equal(u.settings.chap.secret, "env-pass");
+    assert_string_equal(u.settings.chap.target_user, "env-target");
+    assert_string_equal(u.settings.chap.target_secret, "env-theirs");
+    assert_false(u.password_in_url);
+    assert_string_equal(v.settings.chap.user, "me");
+    assert_string_equal(v.settings.chap.secret, "env-pass");
+    assert_string_equal(w.settings.chap.secret, "mine");
+}
+
+/* Writes `len` bytes to a file and asks for it as password_file. */
+static int from_file(const char *content, size_t len, struct iskra_url *url)
+{
+    char path[] = "/tmp/iskra-secret-XXXXXX", text[128];
+    struct iskra_error err = {0};
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content, len), (ssize_t)len);
+    assert_int_equal(close(fd), 0);
+    snprintf(text, sizeof(text), "iscsi://u@h/?password_file=%s", path);
+    int rc = iskra_url_parse(text, url, &err);
+    assert_int_equal(unlink(path), 0);
+    assert_null(strstr(err.text, "sesame"));
+    return rc;
+}
+
+static void a_password_file_is_its_first_line(void **state)
+{
+    struct iskra_url url;
+    assert_int_equal(from_file("sesame\nmore", 11, &url), 0);
+    assert_string_equal(url.settings.chap.secret, "sesame");
+    assert_int_equal(from_file("sesame\r\n", 8, &url), 0);
+    assert_string_equal(url.settings.chap.secret, "sesame");
+    assert_false(url.password_in_url);
+    assert_int_equal(from_file("", 0, &url), -EINVAL);
+    assert_int_equal(from_file("\nsesame", 7, &url), -EINVAL);
+    assert_int_equal(from_file("sesame\0more\n", 12, &url), -EINVAL);
+    char longest[257];
+    memset(longest, 'x', sizeof(longest));
+    longest[255] = '\n';
+    assert_int_equal(from_file(longest, 256, &url), 0);
+    longest[255] = 'x';
+    assert_int_equal(from_file(longest, 256, &url), -EINVAL);
+    assert_int_equal(from_file(longest, 257, &url), -EINVAL);
+}
+
+static void a_descriptor_is_read_too(void **state)
+{
+    int fds[2];
+    char text[64];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "sesame\n", 7), 7);
+    assert_int_equal(close(fds[1]), 0);
+    snprintf(text, sizeof(text), "iscsi://u@h/?password_fd=%d", fds[0]);
+    struct iskra_url url = good(text);
+    assert_string_equal(url.settings.chap.secret, "sesame");
+    bad(text, "password_fd"); /* a pipe gives it once */
+    assert_int_equal(close(fds[0]), 0);
+}
+
+static void a_wiped_url_holds_no_secret(void **state)
+{
+    static const struct iskra_chap_config nothing;
+    struct iskra_url url = good("iscsi://u:sesame@h/?target_password=theirs");
+    iskra_url_wipe(&url);
+    assert_memory_equal(&url.settings.chap, &nothing, sizeof(nothing));
 }
 
 static void an_endless_url_is_refused(void **state)
@@ -239,7 +365,14 @@ int main(void)
         cmocka_unit_test(luns_are_judged),
         cmocka_unit_test(option_values_are_judged_with_their_key),
         cmocka_unit_test(good_option_values_land_where_they_belong),
-        cmocka_unit_test(credentials_are_refused_not_ignored),
+        cmocka_unit_test(credentials_have_to_be_complete),
+        cmocka_unit_test(equal_secrets_both_ways_are_refused),
+        cmocka_unit_test(no_secret_is_in_an_error),
+        cmocka_unit_test(a_password_may_be_in_the_url_both_ways),
+        cmocka_unit_test(the_environment_fills_in_what_the_url_lacks),
+        cmocka_unit_test(a_password_file_is_its_first_line),
+        cmocka_unit_test(a_descriptor_is_read_too),
+        cmocka_unit_test(a_wiped_url_holds_no_secret),
         cmocka_unit_test(an_endless_url_is_refused),
         cmocka_unit_test(random_bytes_never_crash),
     };

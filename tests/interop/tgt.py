@@ -27,9 +27,11 @@ def free_port():
 
 
 class Tgt:
-    """A target with one LUN (number 1; tgt's LUN 0 is its controller) on `size` bytes of `content(f)`."""
+    """A target with one LUN (number 1; tgt's LUN 0 is its controller) on `size` bytes of `content(f)`.
 
-    def __init__(self, iqn, size, content, block_size=512):
+    accounts: up to two of (user, password); the first is asked of initiators, the second is the target's own."""
+
+    def __init__(self, iqn, size, content, block_size=512, accounts=()):
         self.iqn = iqn
         self.block_size = block_size
         self.dir = tempfile.mkdtemp(prefix="iskra-tgt-")
@@ -37,6 +39,7 @@ class Tgt:
         with open(self.file, "wb") as f:
             content(f)
             f.truncate(size)
+        self.accounts = accounts
         self.process = None
         self.env = dict(os.environ, TGT_IPC_SOCKET=os.path.join(self.dir, "socket"))
 
@@ -59,6 +62,9 @@ class Tgt:
         self.admin("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", "1", "-b", self.file,
                    "--blocksize", str(self.block_size))
         self.admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")
+        for (user, password), way in zip(self.accounts, ([], ["--outgoing"])):
+            self.admin("--op", "new", "--mode", "account", "--user", user, "--password", password)
+            self.admin("--op", "bind", "--mode", "account", "--tid", "1", "--user", user, *way)
         return self
 
     def __exit__(self, *unused):

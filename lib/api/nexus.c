@@ -243,6 +243,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_work_init(&nexus->free_work, free_work);
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
     iskra_shost_init(&nexus->host, &ctx->round, &host_ops, nexus);
+    nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
     int rc = iskra_class_init(&nexus->cls, &ctx->round, iskra_epoll_transport(ctx->epoll));
     if (rc)
         rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");

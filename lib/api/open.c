@@ -49,7 +49,6 @@ static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct
     struct iskra_lun *lun = o->lun;
     lun->nexus = o->nexus;
     lun->sdev = sdev;
-    sdev->queue.rq_timeout_ns = (uint64_t)o->nexus->url.settings.command_timeout_ns;
     sdev->queue_depth = o->nexus->url.settings.queue_depth;
     iskra_list_push_back(&o->nexus->luns, &lun->link);
     iskra_open_fn *fn = o->fn;

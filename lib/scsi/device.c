@@ -101,8 +101,9 @@ static const struct iskra_queue_ops scsi_queue_ops = {
 static int alloc_queue(struct iskra_sdev *sdev)
 {
     ISKRA_STEP(&sdev->host->round->trace, ALLOC_QUEUE, 0);
+    uint64_t timeout_ns = sdev->host->rq_timeout_ns;
     return iskra_queue_init(&sdev->queue, &scsi_queue_ops, sdev->host->round,
-                            ISKRA_SDEV_TIMEOUT_NS);
+                            timeout_ns != 0 ? timeout_ns : ISKRA_SDEV_TIMEOUT_NS);
 }
 
 static bool sdev_idle(const struct iskra_sdev *sdev)

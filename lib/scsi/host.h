@@ -51,6 +51,7 @@ struct iskra_shost {
     struct iskra_work starved_work;
     uint32_t host_busy, target_busy; /* commands handed to the session */
     uint32_t can_queue;              /* for both */
+    uint64_t rq_timeout_ns;          /* what its devices begin with; 0: ISKRA_SDEV_TIMEOUT_NS */
     uint32_t host_blocked, target_blocked;
     uint64_t stuck_since_ns; /* host's clock: refused although nothing is out; 0: not so */
     uint32_t eh_cnt;         /* commands in the error handler */

@@ -44,7 +44,9 @@ static void run_step(struct iskra_probe *p);
 
 static unsigned ask_inquiry(struct iskra_probe *p)
 {
-    p->sreq.rq.timeout_ns = INQUIRY_TIMEOUT_NS;
+    uint64_t device_ns = p->sdev->queue.rq_timeout_ns;
+
+    p->sreq.rq.timeout_ns = device_ns < INQUIRY_TIMEOUT_NS ? device_ns : INQUIRY_TIMEOUT_NS;
     return iskra_cdb_inquiry(p->sreq.cdb, p->ask_len);
 }
 

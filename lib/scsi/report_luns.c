@@ -10,8 +10,7 @@
 #include "scsi/probe.h"
 #include "wire/cdb.h"
 
-#define TIMEOUT_NS UINT64_C(30000000000)
-#define TRIES_MAX  8u /* unit attentions and longer lists together */
+#define TRIES_MAX 8u /* unit attentions and longer lists together */
 
 static void report_done(struct iskra_scsi_request *sreq);
 
@@ -19,7 +18,6 @@ static int submit(struct iskra_report_luns *rl)
 {
     rl->error = (struct iskra_error){0};
     iskra_scsi_request_init(&rl->sreq, rl->sdev, report_done, &rl->error);
-    rl->sreq.rq.timeout_ns = TIMEOUT_NS;
     rl->iov = (struct iovec){.iov_base = rl->buf, .iov_len = rl->buf_len};
     unsigned cdb_len = iskra_cdb_report_luns(rl->sreq.cdb, 0, rl->buf_len);
     return iskra_scsi_submit_internal(&rl->sreq, cdb_len, &rl->iov, 1, rl->buf_len);

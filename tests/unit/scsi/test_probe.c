@@ -30,6 +30,17 @@ static void a_disk_tells_all_about_itself(void **state)
     assert_int_equal(t->asked[ISKRA_SCSI_REPORT_LUNS], 0); /* decision 33 */
 }
 
+static void a_device_begins_with_the_timeout_of_its_host(void **state)
+{
+    struct fake_target *t = *state;
+
+    t->rig->host.rq_timeout_ns = 3 * RIG_S;
+    fake_add_disk(t, 3);
+    fake_scan_lun(t, 3);
+    assert_int_equal(t->status, 0);
+    assert_int_equal(t->sdev->queue.rq_timeout_ns, 3 * RIG_S);
+}
+
 static void the_cache_is_what_the_caching_page_says(void **state)
 {
     struct fake_target *t = *state;
@@ -327,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_disk_tells_all_about_itself),
+        T(a_device_begins_with_the_timeout_of_its_host),
         T(the_cache_is_what_the_caching_page_says),
         T(without_a_caching_page_a_cache_is_assumed),
         T(no_such_lun_is_said_with_its_number),

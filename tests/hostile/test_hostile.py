@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Every row of inputs.tsv: the scripted target does it, and the built program must answer with an error and its reason, or do its work.
+Memory and time have caps. TAP; arguments: the program, the table, names or numbers of rows (all unless given)."""
+
+import concurrent.futures
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+from inputs import INPUTS
+from scripted import NAME, Target, block_of
+
+ISKRA, TABLE, CHOSEN = sys.argv[1], sys.argv[2], sys.argv[3:]
+WALL = 20  # seconds
+WITH_ASAN = b"__asan_init" in open(ISKRA, "rb").read()
+MEMORY = (384 if WITH_ASAN else 128) << 20  # resident, at the worst moment
+ADDRESS_SPACE = 2 << 30  # where no sanitizer reserves terabytes of it
+OPTIONS = "login_timeout=3&timeout=2&noop_interval=0.5&noop_timeout=0.5&replacement_timeout=1&abort_timeout=0.5&lu_reset_timeout=0.5" \
+          "&tgt_reset_timeout=0.5"
+COMMANDS = {
+    "discover": "-q discover '{portal}?{options}'",
+    "ls": "-q ls '{url}/0?{options}'",
+    "lsall": "-q ls '{url}?{options}'",
+    "info": "-q info '{url}/0?{options}'",
+    "read": "-q read --length 4096 '{url}/0?{options}'",
+    "write": "-q write '{url}/0?{options}'",
+}
+INPUT = b"".join(block_of(~n & 0xffffffff) for n in range(8))
+# What a terminal would act upon: C0 but newline and tab, DEL, C1 as bytes of UTF-8, and what is not UTF-8 at all.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
+
+
+def rows():
+    with open(TABLE, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            line = line.rstrip("\n")
+            if line and not line.startswith("#"):
+                fields = line.split("\t")
+                if len(fields) != 5:
+                    raise SystemExit("%s:%d: %d columns, expected 5" % (TABLE, number, len(fields)))
+                yield fields
+
+
+def limits():
+    if not WITH_ASAN:
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def run(command, folder):
+    """Exit code (None: the wall), stdout, stderr, peak of resident memory."""
+    with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err, tempfile.TemporaryFile(dir=folder) as given:
+        given.write(INPUT)
+        given.seek(0)
+        child = subprocess.Popen([ISKRA] + command, stdin=given, stdout=out, stderr=err, preexec_fn=limits)
+        late = threading.Timer(WALL, lambda: os.kill(child.pid, signal.SIGKILL))
+        late.start()
+        _, status, usage = os.wait4(child.pid, 0)
+        late.cancel()
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        return child.returncode, out.read(), err.read(1 << 20), usage.ru_maxrss << 10
+
+
+def service(kind, out, target):
+    """What is wrong with the work of a command that says it was done."""
+    if kind == "read" and out != b"".join(map(block_of, range(8))):
+        return ["stdout is not the 4096 bytes of the LUN, but %d others" % len(out)]
+    if kind == "write" and b"".join(target.disk.get(n, b"") for n in range(8)) != INPUT:
+        return ["the target did not get what was written"]
+    if kind in ("discover", "ls", "lsall", "info") and not out.strip():
+        return ["nothing on stdout"]
+    return []
+
+
+def judge(row, folder):
+    _, _, name, command, codes = row
+    kind = command if command in COMMANDS else None
+    target = Target(INPUTS.get(name, {}))
+    try:
+        portal = "127.0.0.1:%d" % target.port
+        line = COMMANDS.get(command, command).format(portal=portal, url="iscsi://%s/%s" % (portal, NAME.decode()), options=OPTIONS,
+                                                     k64="x" * 65536)
+        code, out, err, memory = run(shlex.split(line), folder)
+        connections = target.connections
+        if code == 0:
+            complaints = service(kind, out, target)
+        else:
+            lines = err.decode(errors="replace").split("\n")
+            complaints = [] if len(lines) == 2 and lines[0].startswith("iskra: ") else ["stderr is not one line 'iskra: reason'"]
+            if len(err) > 8192:
+                complaints.append("%d bytes on stderr" % len(err))
+    finally:
+        target.close()
+    if code == -signal.SIGKILL:
+        complaints.append("still running after %d s" % WALL)
+    elif code not in [int(c) for c in codes.split("|")]:
+        complaints.append("exit code %d, expected %s" % (code, codes))
+    if kind != "read" and CONTROL.search(out.decode(errors="replace")):
+        complaints.append("control characters on stdout: %r" % out[:400])
+    if CONTROL.search(err.decode(errors="replace")):
+        complaints.append("control characters on stderr: %r" % err[:400])
+    if b"Sanitizer" in err or b"runtime error" in err:
+        complaints.append("a sanitizer reports")
+    if memory > MEMORY:
+        complaints.append("%d MiB of memory, allowed are %d" % (memory >> 20, MEMORY >> 20))
+    for fault in target.faults:
+        complaints += ["the script failed"] + fault.splitlines()
+    if connections > 200:
+        complaints.append("%d connections" % connections)
+    if complaints or os.environ.get("HOSTILE_SHOW"):
+        show = line if len(line) < 300 else line[:300] + "..."
+        complaints = complaints or ["# seen: exit code %d, %d MiB" % (code, memory >> 20)]
+        complaints += ["iskra " + show] + err.decode(errors="backslashreplace").splitlines()[:12]
+    return complaints
+
+
+def main():
+    table = list(rows())
+    numbers = [row[0] for row in table]
+    if numbers != ["H-%03d" % n for n in range(1, len(table) + 1)]:
+        raise SystemExit("%s: the numbers are not H-001 to H-%03d in order" % (TABLE, len(table)))
+    without = set(INPUTS) - {row[2] for row in table}
+    if without:
+        raise SystemExit("%s: no row for %s" % (TABLE, ", ".join(sorted(without))))
+    wrong = [row[2] for row in table if row[2] not in INPUTS and row[3] in COMMANDS]
+    if wrong:
+        raise SystemExit("%s: no input of the name %s" % (TABLE, ", ".join(wrong)))
+    table = [row for row in table if not CHOSEN or row[0] in CHOSEN or row[2] in CHOSEN]
+    print("1..%d" % len(table), flush=True)
+    good = 0
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for number, (row, complaints) in enumerate(zip(table, pool.map(lambda row: judge(row, folder), table)), 1):
+            failed = [c for c in complaints if not complaints[0].startswith("# seen")]
+            good += not failed
+            print("%s %d - %s %s" % ("not ok" if failed else "ok", number, row[0], row[2]), flush=True)
+            for line in complaints:
+                print("# " + CONTROL.sub("?", line)[:600])
+    print("# hostile inputs: %d of %d" % (good, len(table)))
+    return 0 if good == len(table) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

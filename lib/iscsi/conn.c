@@ -197,12 +197,13 @@ static void conn_failure(struct iskra_tcp_conn *tcp, enum iskra_conn_error error
     iskra_conn_failure(iskra_conn_of(tcp), error);
 }
 
-/* The target closes after a Logout: that is no failure, the Logout Response or its timer decides.
- */
+/* While LOGGING_OUT too: the kernel leaves that to the logout timer, but an answer that cannot come
+ * any more need not be waited for. One that came before is delivered first, and its STOP_CONN drops
+ * this event. */
 static void closed(struct iskra_tcp_conn *tcp, int err)
 {
     struct iskra_conn *conn = iskra_conn_of(tcp);
-    if (conn->session->state == ISKRA_SESSION_LOGGING_OUT || conn->failed)
+    if (conn->failed)
         return;
     (void)(err == 0
                ? iskra_tcp_fail(tcp, ISKRA_CONN_TCP_CONN_CLOSE, "the target closed the connection")

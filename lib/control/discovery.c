@@ -115,10 +115,12 @@ static int take_text(struct iskra_discovery *d, const uint8_t *text, size_t len,
     while (len > 0) {
         const uint8_t *nul = memchr(text, 0, len);
         size_t n = nul ? (size_t)(nul - text) + 1 : len;
+#ifndef ISKRA_PLANTED_DISCOVERY_LENGTH /* left out on purpose to prove that the fuzzer finds it */
         if (n > sizeof(d->pair) - d->pair_len)
             return iskra_fail(err, ISKRA_E_PROTOCOL, EMSGSIZE,
                               "SendTargets: a pair of more than %u bytes",
                               ISKRA_DISCOVERY_PAIR_MAX);
+#endif
         memcpy(d->pair + d->pair_len, text, n);
         d->pair_len += n;
         text += n;

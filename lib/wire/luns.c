@@ -45,8 +45,10 @@ int iskra_lun_decode(uint64_t lun, uint32_t *ret_number)
 
 int iskra_luns_decode(const uint8_t *bytes, size_t len, struct iskra_luns *ret)
 {
+#ifndef ISKRA_PLANTED_LUNS_LENGTH /* left out on purpose to prove that the fuzzer finds it */
     if (len < ISKRA_LUNS_HEADER_LEN)
         return -EBADMSG;
+#endif
     uint32_t stated_len = iskra_get_be32(bytes);
     if (stated_len % 8 != 0)
         return -EBADMSG;

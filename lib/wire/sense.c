@@ -122,8 +122,10 @@ static int decode_descriptors(const uint8_t *sense, size_t len, struct iskra_sen
     /* Each round takes at least the two bytes of type and length, also when the length says 0. */
     for (size_t pos = 8; len - pos >= 2;) {
         size_t desc_len = 2u + sense[pos + 1];
+#ifndef ISKRA_PLANTED_SENSE_LENGTH /* left out on purpose to prove that the fuzzer finds it */
         if (desc_len > len - pos)
             break;
+#endif
         decode_descriptor(sense + pos, desc_len, s);
         pos += desc_len;
     }

@@ -99,11 +99,13 @@ void iskra_text_put_slice(struct iskra_text_out *out, struct iskra_slice key,
                           struct iskra_slice value)
 {
     size_t room = out->size - out->len;
+#ifndef ISKRA_PLANTED_KEYS_LENGTH /* left out on purpose to prove that the fuzzer finds it */
     if (out->overflow || key.len > room || value.len > room - key.len ||
         room - key.len - value.len < 2) {
         out->overflow = true;
         return;
     }
+#endif
     char *p = out->buf + out->len;
     memcpy(p, key.p, key.len);
     p[key.len] = '=';

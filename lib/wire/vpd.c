@@ -66,8 +66,10 @@ int iskra_vpd_designator_next(const uint8_t *bytes, size_t len, size_t *pos,
         return 0;
     size_t left = page.body_len - *pos;
     const uint8_t *d = page.body + *pos;
+#ifndef ISKRA_PLANTED_SCSI_LENGTH /* left out on purpose to prove that the fuzzer finds it */
     if (left < DESIGNATOR_HEADER_LEN || d[3] > left - DESIGNATOR_HEADER_LEN)
         return -EBADMSG;
+#endif
     *ret = (struct iskra_designator){
         .protocol = d[0] >> 4,
         .protocol_valid = (d[1] & PIV) != 0,

@@ -2,6 +2,7 @@
  * memory says, whatever was negotiated and however the data was cut. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <iskra/scsi.h>
 #include <iskra/session.h>
 
+#include "stack/proxy.h"
 #include "stack/rig.h"
 
 #define BLOCK     512u
@@ -263,6 +265,152 @@ static void writes_of_every_size_from_scattered_memory_arrive(void **state)
     disk_is_the_shadow(RAM_LUN);
 }
 
+/* ---- ends that come too early ---- */
+
+#define LOST_LEN (256u << 10) /* each of them needs R2Ts */
+
+struct lost {
+    struct iskra_io io;
+    struct iovec iov;
+    uint8_t *buf;
+    unsigned done_cnt;
+};
+
+static void lost_done(struct iskra_io *io)
+{
+    ((struct lost *)io)->done_cnt++;
+}
+
+/* One write to each of BURST_CNT parts of the disk, whose old content is the shadow's. */
+static struct lost *burst_submit(struct iskra_lun *lun)
+{
+    struct lost *burst = calloc(BURST_CNT, sizeof(*burst));
+    for (unsigned i = 0; i < BURST_CNT; i++) {
+        struct lost *l = &burst[i];
+        l->buf = malloc(LOST_LEN);
+        fill(l->buf, LOST_LEN);
+        l->iov = (struct iovec){l->buf, LOST_LEN};
+        l->io = (struct iskra_io){.op = ISKRA_WRITE,
+                                  .offset = (uint64_t)i * LOST_LEN,
+                                  .iov = &l->iov,
+                                  .iov_cnt = 1,
+                                  .len = LOST_LEN,
+                                  .done = lost_done};
+        assert_int_equal(iskra_submit(lun, &l->io), 0);
+    }
+    return burst;
+}
+
+static bool all_done(const struct lost *burst)
+{
+    for (unsigned i = 0; i < BURST_CNT; i++)
+        if (burst[i].done_cnt == 0)
+            return false;
+    return true;
+}
+
+/* What succeeded is there, what was never sent left no trace, and no block is something else than
+ * before or after. Frees the burst, and with it memory that nobody may touch any more. */
+static void burst_check(struct lost *burst, enum iskra_code code)
+{
+    struct iskra_lun *lun = open_lun(RAM_LUN, "initiator_name=iqn.2026-11.io.iskra.test:reader");
+    uint8_t *disk = malloc(DISK_LEN);
+    assert_int_equal(iskra_read_sync(lun, disk, DISK_LEN, 0, NULL), 0);
+    assert_int_equal(iskra_close_sync(lun), 0);
+    for (unsigned i = 0; i < BURST_CNT; i++) {
+        struct lost *l = &burst[i];
+        assert_int_equal(l->done_cnt, 1);
+        assert_true(l->io.status <= 0);
+        if (l->io.status != 0)
+            assert_int_equal(l->io.error.code, code);
+        for (size_t at = 0; at < LOST_LEN; at += BLOCK) {
+            const uint8_t *is = disk + l->io.offset + at;
+            bool new = memcmp(is, l->buf + at, BLOCK) == 0;
+            bool old = memcmp(is, shadow + l->io.offset + at, BLOCK) == 0;
+            if (!new && !old)
+                fail_msg("write %u: byte %zu belongs to neither before nor after", i, at);
+            if (l->io.status == 0 && !new)
+                fail_msg("write %u was done and byte %zu is not there", i, at);
+            if (l->io.status == -ECANCELED && !old)
+                fail_msg("write %u was cancelled before it was sent and byte %zu is there", i, at);
+        }
+        free(l->buf);
+    }
+    free(disk);
+    free(burst);
+}
+
+static void a_connection_cut_in_the_middle_of_writes_ends_each_with_its_reason(void **state)
+{
+    disk_is_made_the_shadow(RAM_LUN);
+    for (unsigned rounds = 1; rounds <= 9; rounds += 4) {
+        struct proxy *p = proxy_start(rig_port(rig));
+        struct iskra_lun *lun = NULL;
+        assert_int_equal(iskra_open_sync(ctx, rig_url(proxy_port(p), RAM_LUN, NULL), &lun, NULL),
+                         0);
+        struct lost *burst = burst_submit(lun);
+        for (unsigned i = 0; i < rounds; i++)
+            assert_int_equal(iskra_run_once(ctx, 1000000), 0);
+        proxy_cut(p);
+        while (!all_done(burst))
+            assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
+        assert_int_equal(iskra_close_sync(lun), 0);
+        proxy_stop(p);
+        burst_check(burst, ISKRA_E_CONNECTION);
+        disk_is_made_the_shadow(RAM_LUN);
+    }
+}
+
+static void cancelled_writes_are_all_or_nothing(void **state)
+{
+    disk_is_made_the_shadow(RAM_LUN);
+    struct iskra_lun *lun = open_lun(RAM_LUN, "queue_depth=4");
+    struct lost *burst = burst_submit(lun);
+    unsigned canceled_cnt = 0;
+    for (unsigned i = 0; i < BURST_CNT; i++)
+        canceled_cnt += iskra_cancel(&burst[i].io) == 0;
+    assert_int_equal(canceled_cnt, BURST_CNT - 4); /* what was not sent yet */
+    while (!all_done(burst))
+        assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
+    for (unsigned i = 0; i < BURST_CNT; i++)
+        assert_int_equal(burst[i].io.status, i < 4 ? 0 : -ECANCELED);
+    assert_int_equal(iskra_close_sync(lun), 0);
+    burst_check(burst, ISKRA_E_CANCELED);
+}
+
+static void closing_waits_for_the_writes_that_were_sent(void **state)
+{
+    disk_is_made_the_shadow(RAM_LUN);
+    struct iskra_lun *lun = open_lun(RAM_LUN, "queue_depth=8&data_digest=crc32c");
+    struct lost *burst = burst_submit(lun);
+    assert_int_equal(iskra_close_sync(lun), 0);
+    assert_true(all_done(burst));
+    for (unsigned i = 0; i < BURST_CNT; i++)
+        assert_int_equal(burst[i].io.status, i < 8 ? 0 : -ECANCELED);
+    burst_check(burst, ISKRA_E_CANCELED);
+}
+
+static void freeing_the_initiator_in_the_middle_of_writes_ends_each_once(void **state)
+{
+    disk_is_made_the_shadow(RAM_LUN);
+    for (unsigned rounds = 0; rounds <= 6; rounds += 2) {
+        struct iskra_options opts = {.size = sizeof(opts),
+                                     .initiator_name = "iqn.2026-11.io.iskra.test:write"};
+        struct iskra_lun *lun = open_lun(RAM_LUN, rounds & 2 ? "data_digest=crc32c" : NULL);
+        struct lost *burst = burst_submit(lun);
+        for (unsigned i = 0; i < rounds; i++)
+            assert_int_equal(iskra_run_once(ctx, 1000000), 0);
+        iskra_free(ctx);
+        assert_true(all_done(burst));
+        assert_int_equal(iskra_new(&opts, &ctx, NULL), 0);
+        for (unsigned i = 0; i < BURST_CNT; i++) /* sent or not, all are cancelled */
+            if (burst[i].io.status == -ECANCELED)
+                burst[i].io.status = -EINTR;
+        burst_check(burst, ISKRA_E_CANCELED);
+        disk_is_made_the_shadow(RAM_LUN);
+    }
+}
+
 /* ---- the rest of the interface ---- */
 
 static void a_lun_tells_of_its_cache_and_protection(void **state)
@@ -344,6 +492,10 @@ int main(void)
         T(random_writes_at_queue_depth_32_are_all_there_with_any_digests),
         T(random_writes_are_all_there_with_any_first_data),
         T(writes_of_every_size_from_scattered_memory_arrive),
+        T(a_connection_cut_in_the_middle_of_writes_ends_each_with_its_reason),
+        T(cancelled_writes_are_all_or_nothing),
+        T(closing_waits_for_the_writes_that_were_sent),
+        T(freeing_the_initiator_in_the_middle_of_writes_ends_each_once),
         T(a_lun_tells_of_its_cache_and_protection),
         T(writes_that_cannot_be_are_refused_with_a_reason),
         T(a_raw_write_16_with_fua_is_there),

@@ -230,7 +230,11 @@ static void a_password_may_be_in_the_url_both_ways(void **state)
     assert_int_equal(u.settings.chap.alg_cnt, 2);
     assert_int_equal(u.settings.chap.algs[0], ISKRA_CHAP_SHA256);
     assert_true(u.password_in_url);
-    assert_string_equal(good("iscsi://h/?user=me&password_env=PATH").settings.chap.user, "me");
+    setenv("ISKRA_TEST_PASSWORD", "from-env", 1);
+    assert_string_equal(
+        good("iscsi://h/?user=me&password_env=ISKRA_TEST_PASSWORD").settings.chap.secret,
+        "from-env");
+    unsetenv("ISKRA_TEST_PASSWORD");
     u = good("iscsi://user%40ss@h:99/");
     assert_string_equal(u.settings.chap.user, "user");
     assert_string_equal(u.settings.chap.secret, "40ss");

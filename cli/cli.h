@@ -104,6 +104,10 @@ __attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *cli, const
 /* Tells the error of a library call and returns the exit code for it. rc is what the call
  * returned, used if *err holds no story. */
 int cli_fail(const struct cli *cli, int rc, const struct iskra_error *err);
+
+/* ---- exit_code.c ---- */
+
+/* Never CLI_OK. */
 int cli_exit_code(const struct iskra_error *err);
 
 /* ---- size.c ---- */

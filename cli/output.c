@@ -85,30 +85,6 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
     return CLI_USAGE;
 }
 
-int cli_exit_code(const struct iskra_error *err)
-{
-    switch (err->code) {
-    case ISKRA_E_USAGE:
-        return CLI_USAGE;
-    case ISKRA_E_CONNECT:
-        return CLI_CONNECT;
-    case ISKRA_E_SCSI:
-        return CLI_SCSI;
-    case ISKRA_E_TIMEOUT_LOGIN:
-        return CLI_TIMEOUT_LOGIN;
-    case ISKRA_E_LOGIN:
-        return CLI_LOGIN;
-    case ISKRA_E_NOT_FOUND:
-        return CLI_NOT_FOUND;
-    case ISKRA_E_AUTH:
-        return CLI_AUTH;
-    case ISKRA_E_TIMEOUT_SCSI:
-        return CLI_TIMEOUT_SCSI;
-    default:
-        return CLI_OTHER;
-    }
-}
-
 int cli_fail(const struct cli *cli, int rc, const struct iskra_error *err)
 {
     if (err->code == ISKRA_OK) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/address.h"
+#include "control/login_status.h"
 #include "error.h"
 
 static const char *stage_name(unsigned stage)
@@ -108,20 +109,11 @@ void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t 
 
 int iskra_login_refused(uint8_t status_class, uint8_t status_detail, struct iskra_error *err)
 {
-    enum iskra_code code = ISKRA_E_LOGIN;
-    int sys_errno = EIO;
-    if (status_class == 2 && (status_detail == 1 || status_detail == 2)) {
-        code = ISKRA_E_AUTH;
-        sys_errno = EACCES;
-    } else if (status_class == 2 && (status_detail == 3 || status_detail == 4)) {
-        sys_errno = ENOENT;
-    } else if (status_class == 3) {
-        sys_errno = EAGAIN; /* RFC 7143 11.13.5: the request was fine, and may be repeated */
-    }
+    struct iskra_login_verdict v = iskra_login_status_judge(status_class, status_detail);
     struct iskra_error refused = {0};
-    int ret = iskra_fail(
-        &refused, code, sys_errno, "login refused: %s (status class %u, detail %u)",
-        iskra_login_status_name(status_class, status_detail), status_class, status_detail);
+    int ret =
+        iskra_fail(&refused, v.code, v.sys_errno, "login refused: %s (status class %u, detail %u)",
+                   v.words, status_class, status_detail);
     refused.login_class = status_class;
     refused.login_detail = status_detail;
     if (err && err->code == ISKRA_OK)
@@ -266,7 +258,7 @@ int iskra_login_response(struct iskra_login *login, const uint8_t *hdr, const ui
     iskra_login_rsp_decode(hdr, &rsp);
     if (rsp.status_class == 2 && rsp.status_detail <= 1 && may_be_the_list(l))
         return ISKRA_LOGIN_AGAIN;
-    if (rsp.status_class != 0 && rsp.status_class != 1)
+    if (rsp.status_class > 1 || (rsp.status_class == 0 && rsp.status_detail != 0))
         return iskra_login_refused(rsp.status_class, rsp.status_detail, err);
     if (rsp.status_class == 1)
         l->in_len = 0; /* nothing said before matters any more */

@@ -2,8 +2,10 @@
 #include "api/nexus.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "api/login_retry.h"
 #include "api/lun.h"
 #include "api/open.h"
 #include "iscsi/conn.h"
@@ -16,6 +18,7 @@ static void nexus_free(struct iskra_nexus *nexus)
     iskra_work_cancel(&nexus->up_work);
     iskra_work_cancel(&nexus->free_work);
     iskra_list_remove(&nexus->link);
+    iskra_timer_done(&nexus->retry_timer);
     iskra_initiator_free(nexus->ini);
     iskra_shost_set_session(&nexus->host, NULL);
     iskra_class_done(&nexus->cls);
@@ -67,14 +70,44 @@ static void nexus_up(void *owner)
     tell_waiters(nexus, 0);
 }
 
+/* A login that failed and may do better: its initiator stays, over and silent, until then. What a
+ * discovery has told already it would tell twice. True: it will be tried again. */
+static bool retry_later(struct iskra_nexus *nexus, const struct iskra_error *why)
+{
+    const struct iskra_round *round = &nexus->ctx->round;
+    uint8_t random = 0;
+    if (nexus->retry_cnt == nexus->url.settings.login_retries || !iskra_login_retry_worth(why) ||
+        iskra_initiator_tsih(nexus->ini) != 0)
+        return false;
+    nexus->retry_cnt++;
+    (void)round->pf->random(round->pf->arg, &random, sizeof(random)); /* else without jitter */
+    uint64_t delay_ns = iskra_login_retry_delay_ns(nexus->retry_cnt, random);
+    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "%s: %s; try %u of %u in %.1f s", nexus->url.host,
+                  why->text, nexus->retry_cnt + 1, nexus->url.settings.login_retries + 1,
+                  (double)delay_ns / (double)NSEC_PER_SEC);
+    iskra_timer_arm(&nexus->retry_timer, round->now_ns + delay_ns);
+    return true;
+}
+
+static void tell_of_retries(struct iskra_nexus *nexus)
+{
+    char *text = nexus->error.text;
+    size_t len = strlen(text);
+    if (nexus->retry_cnt > 0)
+        snprintf(text + len, sizeof(nexus->error.text) - len, " (try %u)", nexus->retry_cnt + 1);
+}
+
 static void nexus_down(void *owner, const struct iskra_error *why)
 {
     struct iskra_nexus *nexus = owner;
     bool was_up = nexus->state == ISKRA_NEXUS_UP;
     if (nexus->state != ISKRA_NEXUS_OPENING && !was_up)
         return;
+    if (!was_up && retry_later(nexus, why))
+        return;
     nexus->state = ISKRA_NEXUS_DOWN;
     nexus->error = *why;
+    tell_of_retries(nexus);
     iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR, "%s: %s%s", nexus->url.host,
                   was_up ? "session lost: " : "", why->text);
     tell_waiters(nexus, why->sys_errno ? -why->sys_errno : -EIO);
@@ -214,17 +247,42 @@ static void warn_about_secrets(const struct iskra_nexus *nexus)
                       ISKRA_CHAP_SECRET_SHORT);
 }
 
-static int nexus_open(struct iskra_nexus *nexus, bool discovery, struct iskra_error *err)
+/* isid: of a try before, as a target that went on with it may know it by now; NULL: none. */
+static int login_begin(struct iskra_nexus *nexus, const uint8_t *isid, struct iskra_error *err)
 {
     struct iskra_initiator_config cfg;
-    warn_about_secrets(nexus);
-    configure(nexus, discovery, &cfg);
+    configure(nexus, nexus->entry != NULL, &cfg);
+    if (isid != NULL) {
+        memcpy(cfg.isid, isid, sizeof(cfg.isid));
+        cfg.isid_given = true;
+    }
     int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &initiator_ops, nexus, &nexus->ini, err);
     if (rc)
         return rc;
     nexus->cls.sink = iskra_initiator_sink(nexus->ini);
     iskra_initiator_attach(nexus->ini, &iskra_class_if_ops, &nexus->cls);
     return iskra_initiator_open(nexus->ini, err);
+}
+
+static void retry_now(struct iskra_timer *timer, uint64_t now_ns)
+{
+    struct iskra_nexus *nexus = iskra_container_of(timer, struct iskra_nexus, retry_timer);
+    struct iskra_error err = {0};
+    uint8_t isid[ISKRA_ISID_LEN];
+    (void)now_ns;
+    memcpy(isid, iskra_initiator_isid(nexus->ini), sizeof(isid));
+    iskra_initiator_free(nexus->ini);
+    nexus->ini = NULL;
+    if (login_begin(nexus, isid, &err) < 0)
+        nexus_down(nexus, &err);
+}
+
+static int nexus_open(struct iskra_nexus *nexus, struct iskra_error *err)
+{
+    warn_about_secrets(nexus);
+    if (iskra_timer_init(&nexus->retry_timer, &nexus->ctx->round.timers, retry_now) < 0)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a session");
+    return login_begin(nexus, NULL, err);
 }
 
 static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discovery,
@@ -291,7 +349,7 @@ int iskra_nexus_get(struct iskra *ctx, const struct iskra_url *url, struct iskra
         rc = nexus_new(ctx, url, false, &nexus, err);
         if (rc)
             return rc;
-        rc = nexus_open(nexus, false, err);
+        rc = nexus_open(nexus, err);
         if (rc) {
             nexus_free(nexus);
             return rc;
@@ -313,7 +371,7 @@ int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
         return rc;
     nexus->entry = entry;
     nexus->entry_arg = arg;
-    rc = nexus_open(nexus, true, err);
+    rc = nexus_open(nexus, err);
     if (rc) {
         nexus_free(nexus);
         return rc;
@@ -335,8 +393,10 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
     }
     nexus->closed = closed;
     nexus->closed_arg = arg;
-    nexus->state = nexus->ended ? ISKRA_NEXUS_CLOSED : ISKRA_NEXUS_CLOSING;
-    if (nexus->ended)
+    iskra_timer_disarm(&nexus->retry_timer);
+    bool ended = nexus->ended || nexus->ini == NULL; /* nothing to log out of */
+    nexus->state = ended ? ISKRA_NEXUS_CLOSED : ISKRA_NEXUS_CLOSING;
+    if (ended)
         iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
     else
         iskra_initiator_close(nexus->ini);

@@ -43,6 +43,8 @@ struct iskra_nexus {
     void (*closed)(void *arg);
     void *closed_arg;
     struct iskra_error error;
+    struct iskra_timer retry_timer; /* OPENING: until the login is tried again */
+    unsigned retry_cnt;             /* so far */
     /* Discovery only. */
     int (*entry)(void *arg, const struct iskra_portal_entry *e);
     void *entry_arg;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,7 +62,9 @@ static int read_file(const char *path, char *dst, const char *what, struct iskra
     if (fd < 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: %s=%.80s cannot be opened: %s", what,
                           path, strerror(errno));
-    int rc = read_line(fd, dst, what, err);
+    char shown[128];
+    snprintf(shown, sizeof(shown), "URL: %s=%.80s", what, path);
+    int rc = read_line(fd, dst, shown, err);
     (void)close(fd); /* opened for reading only */
     return rc;
 }
@@ -75,7 +78,9 @@ static int read_fd(const char *value, char *dst, struct iskra_error *err)
                           "URL: password_fd=%.20s is not the number of a descriptor", value);
     int fd = (int)strtol(value, NULL, 10);
     off_t at = lseek(fd, 0, SEEK_CUR);
-    int rc = read_line(fd, dst, "password_fd", err);
+    char what[40];
+    snprintf(what, sizeof(what), "URL: password_fd=%d", fd);
+    int rc = read_line(fd, dst, what, err);
     if (at >= 0)
         (void)lseek(fd, at, SEEK_SET); /* else a second reading says that it is empty */
     return rc;
@@ -87,7 +92,9 @@ static int read_env(const char *name, char *dst, struct iskra_error *err)
     if (!value)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "URL: password_env=%.60s is not in the environment", name);
-    return iskra_secret_set(dst, value, "password_env", err);
+    char what[96];
+    snprintf(what, sizeof(what), "URL: password_env=%.60s", name);
+    return iskra_secret_set(dst, value, what, err);
 }
 
 /* "md5,sha-256": each at most once. */

@@ -15,6 +15,7 @@ enum kind {
     KIND_BOOL,
     KIND_NUMBER,  /* decimal, with a K, M or G suffix for lengths */
     KIND_SECONDS, /* decimals allowed; to nanoseconds */
+    KIND_RESET,   /* ignore or error */
     KIND_DIGESTS,
     KIND_NAME,
     KIND_ISID,
@@ -59,7 +60,13 @@ static const struct key keys[] = {
     {"abort_timeout", KIND_SECONDS, FIELD(abort_timeout_ns), 0, 3600},
     {"lu_reset_timeout", KIND_SECONDS, FIELD(lu_reset_timeout_ns), 0, 3600},
     {"tgt_reset_timeout", KIND_SECONDS, FIELD(tgt_reset_timeout_ns), 0, 3600},
+    {"eh_deadline", KIND_SECONDS, FIELD(eh_deadline_ns), -1, 86400},
+    {"login_retries", KIND_NUMBER, FIELD(login_retries), 0, 10000},
+    {"flush_after_reset", KIND_RESET, FIELD(flush_after_reset_fails), 0, 1},
+    {"busy_poll_us", KIND_NUMBER, FIELD(busy_poll_us), 0, 1000000},
 };
+#define KEY_CNT (sizeof(keys) / sizeof(keys[0]))
+_Static_assert(KEY_CNT <= 64, "a bit of struct iskra_keys_given each");
 
 #define SECONDS(n) ((int64_t)(n)*1000000000)
 
@@ -82,6 +89,7 @@ void iskra_settings_default(struct iskra_settings *s)
     s->abort_timeout_ns = SECONDS(15);
     s->lu_reset_timeout_ns = SECONDS(30);
     s->tgt_reset_timeout_ns = SECONDS(30);
+    s->eh_deadline_ns = -1;
 }
 
 static int parse_bool(const struct key *k, const char *value, uint32_t *ret,
@@ -97,6 +105,17 @@ static int parse_bool(const struct key *k, const char *value, uint32_t *ret,
     }
     return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: %s=%.60s is neither yes nor no", k->name,
                       value);
+}
+
+static int parse_reset(const struct key *k, const char *value, uint32_t *ret,
+                       struct iskra_error *err)
+{
+    bool fails = strcmp(value, "error") == 0;
+    if (!fails && strcmp(value, "ignore") != 0)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: %s=%.60s is neither ignore nor error",
+                          k->name, value);
+    *ret = fails;
+    return 0;
 }
 
 static int parse_number(const struct key *k, const char *value, uint32_t *ret,
@@ -199,6 +218,8 @@ static int set_field(const struct key *k, const char *value, struct iskra_settin
         return parse_number(k, value, field, err);
     case KIND_SECONDS:
         return parse_seconds(k, value, field, err);
+    case KIND_RESET:
+        return parse_reset(k, value, field, err);
     case KIND_DIGESTS:
         return parse_digests(k, value, field, err);
     case KIND_ISID:
@@ -214,13 +235,19 @@ static int set_field(const struct key *k, const char *value, struct iskra_settin
     return -EINVAL;
 }
 
-int iskra_settings_set(struct iskra_settings *s, const char *key, const char *value,
-                       struct iskra_error *err)
+int iskra_settings_set(struct iskra_settings *s, struct iskra_keys_given *given, const char *key,
+                       const char *value, struct iskra_error *err)
 {
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (strcmp(keys[i].name, key) == 0)
-            return set_field(&keys[i], value, s, err);
-    return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: unknown option '%s'", key);
+    size_t i = 0;
+    while (i < KEY_CNT && strcmp(keys[i].name, key) != 0)
+        i++;
+    if (i == KEY_CNT)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: unknown option '%s'", key);
+    uint64_t bit = UINT64_C(1) << i;
+    if (given->bits & bit)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL: option '%s' is given twice", key);
+    given->bits |= bit;
+    return set_field(&keys[i], value, s, err);
 }
 
 int iskra_settings_finish(struct iskra_settings *s, struct iskra_error *err)

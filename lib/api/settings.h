@@ -6,9 +6,15 @@
 
 void iskra_settings_default(struct iskra_settings *s); /* open-iscsi's */
 
-/* 0, or -EINVAL with the key, the value and what would be right in *err. */
-int iskra_settings_set(struct iskra_settings *s, const char *key, const char *value,
-                       struct iskra_error *err);
+/* Which keys a URL has had so far; zeroed before the first. */
+struct iskra_keys_given {
+    uint64_t bits;
+};
+
+/* 0, or -EINVAL with the key, the value and what would be right in *err. A key that was given
+ * before is refused: of two values one would be silently lost. */
+int iskra_settings_set(struct iskra_settings *s, struct iskra_keys_given *given, const char *key,
+                       const char *value, struct iskra_error *err);
 
 /* Fills in what depends on other values and judges combinations: 0 or -EINVAL. */
 int iskra_settings_finish(struct iskra_settings *s, struct iskra_error *err);

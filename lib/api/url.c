@@ -192,8 +192,8 @@ static int parse_path(struct part in, struct iskra_url *url, struct iskra_error 
     return 0;
 }
 
-static int parse_option(struct part pair, struct iskra_url *url, char *value, size_t value_size,
-                        struct iskra_error *err)
+static int parse_option(struct part pair, struct iskra_url *url, struct iskra_keys_given *given,
+                        char *value, size_t value_size, struct iskra_error *err)
 {
     char key[64];
     struct part k = take_until(&pair, "=");
@@ -206,18 +206,19 @@ static int parse_option(struct part pair, struct iskra_url *url, char *value, si
         return rc;
     if (strcmp(key, "target_password") == 0)
         url->password_in_url = true;
-    return iskra_settings_set(&url->settings, key, value, err);
+    return iskra_settings_set(&url->settings, given, key, value, err);
 }
 
 static int parse_query(struct part in, struct iskra_url *url, struct iskra_error *err)
 {
     char value[1024] = {0};
+    struct iskra_keys_given given = {0};
     int rc = 0;
     while (rc == 0 && in.len) {
         struct part pair = take_until(&in, "&");
         skip(&in, '&');
         if (pair.len > 0)
-            rc = parse_option(pair, url, value, sizeof(value), err);
+            rc = parse_option(pair, url, &given, value, sizeof(value), err);
     }
     explicit_bzero(value, sizeof(value)); /* it may have been a password */
     return rc;

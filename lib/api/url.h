@@ -37,6 +37,10 @@ struct iskra_settings {
     int64_t replacement_timeout_ns, login_timeout_ns, noop_interval_ns, noop_timeout_ns;
     int64_t command_timeout_ns;
     int64_t abort_timeout_ns, lu_reset_timeout_ns, tgt_reset_timeout_ns;
+    int64_t eh_deadline_ns;
+    uint32_t login_retries;           /* of the first login: tries after the first one */
+    uint32_t flush_after_reset_fails; /* 0 / 1 (decision 30) */
+    uint32_t busy_poll_us;
 };
 
 struct iskra_url {

@@ -163,6 +163,48 @@ static void option_values_are_judged_with_their_key(void **state)
     bad("h?isid=123", "12 hex");
     bad("h?first_burst=1M&max_burst=512K", "first_burst=1048576");
     bad("h?replacement_timeout=-x", "for ever");
+    bad("h?eh_deadline=off", "eh_deadline=off");
+    bad("h?eh_deadline=86400.1", "eh_deadline=86400.1");
+    bad("h?login_retries=-1", "login_retries=-1");
+    bad("h?login_retries=10001", "0 to 10000");
+    bad("h?flush_after_reset=maybe", "neither ignore nor error");
+    bad("h?flush_after_reset=Error", "flush_after_reset=Error");
+    bad("h?busy_poll_us=1.5", "busy_poll_us=1.5");
+    bad("h?busy_poll_us=1000001", "0 to 1000000");
+}
+
+static void a_value_is_read_to_its_last_byte(void **state)
+{
+    static const char *const keys[] = {"timeout",       "cmds_max",          "queue_depth",
+                                       "isid",          "header_digest",     "initial_r2t",
+                                       "login_retries", "flush_after_reset", "busy_poll_us"};
+    static const char *const values[] = {"",      "%20",  "1%20", "%201", "1x",     "0x",
+                                         "1K1",   "1..5", "+1",   "1e3",  ".5",     "none,",
+                                         ",none", "1,2",  "--1",  "NaN",  "error,", "%ff"};
+    for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+            char text[80], because[40];
+            snprintf(text, sizeof(text), "h?%s=%s", keys[k], values[v]);
+            snprintf(because, sizeof(because), "%s=", keys[k]);
+            bad(text, because);
+        }
+    }
+}
+
+static void a_key_is_given_once(void **state)
+{
+    bad("h?timeout=3&timeout=3", "'timeout' is given twice");
+    bad("h?header_digest=none&cmds_max=16&header_digest=crc32c", "'header_digest' is given twice");
+    bad("h?isid=800012345678&isi%64=800012345678", "'isid' is given twice");
+    bad("h?user=a&user=b", "'user' is given twice");
+}
+
+static void keys_are_written_in_one_way(void **state)
+{
+    bad("h?Timeout=3", "unknown option 'Timeout'");
+    bad("h?timeout%20=3", "unknown option 'timeout '");
+    bad("h?=3", "unknown option ''");
+    bad("h?time out=3", "byte 0x20");
 }
 
 static void good_option_values_land_where_they_belong(void **state)
@@ -184,6 +226,14 @@ static void good_option_values_land_where_they_belong(void **state)
     assert_int_equal(s.noop_interval_ns, 0);
     assert_int_equal(s.data_digest.crc32c[0], 1);
     assert_string_equal(s.initiator_name, "iqn.2026-01.a:b");
+    assert_int_equal(s.eh_deadline_ns, -1);
+    assert_int_equal(s.login_retries, 0);
+    assert_int_equal(s.flush_after_reset_fails, 0);
+    s = good("h?eh_deadline=0.5&login_retries=8&flush_after_reset=error&busy_poll_us=50").settings;
+    assert_int_equal(s.eh_deadline_ns, 500000000);
+    assert_int_equal(s.login_retries, 8);
+    assert_int_equal(s.flush_after_reset_fails, 1);
+    assert_int_equal(s.busy_poll_us, 50);
 }
 
 static void credentials_have_to_be_complete(void **state)
@@ -310,7 +360,7 @@ static void a_descriptor_is_read_too(void **state)
     snprintf(text, sizeof(text), "iscsi://u@h/?password_fd=%d", fds[0]);
     struct iskra_url url = good(text);
     assert_string_equal(url.settings.chap.secret, "sesame");
-    bad(text, "password_fd"); /* a pipe gives it once */
+    bad(text, text + strlen("iscsi://u@h/?")); /* names the descriptor; a pipe gives it once */
     assert_int_equal(close(fds[0]), 0);
 }
 
@@ -368,6 +418,9 @@ int main(void)
         cmocka_unit_test(target_names_are_judged),
         cmocka_unit_test(luns_are_judged),
         cmocka_unit_test(option_values_are_judged_with_their_key),
+        cmocka_unit_test(a_value_is_read_to_its_last_byte),
+        cmocka_unit_test(a_key_is_given_once),
+        cmocka_unit_test(keys_are_written_in_one_way),
         cmocka_unit_test(good_option_values_land_where_they_belong),
         cmocka_unit_test(credentials_have_to_be_complete),
         cmocka_unit_test(equal_secrets_both_ways_are_refused),

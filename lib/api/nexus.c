@@ -9,6 +9,7 @@
 #include "api/lun.h"
 #include "api/open.h"
 #include "iscsi/conn.h"
+#include "wire/luns.h"
 
 #define NSEC_PER_SEC INT64_C(1000000000)
 
@@ -176,8 +177,18 @@ static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint
                   "%s: unit attention %02x/%02x", nexus->url.target, asc, ascq);
 }
 
-static const struct iskra_shost_ops host_ops = {.fail_session = fail_session,
-                                                .unit_attention = unit_attention};
+static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
+{
+    struct iskra_nexus *nexus = arg;
+    uint32_t lun = 0;
+    (void)iskra_lun_decode(sdev->lun, &lun); /* ours: it was encoded */
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
+                  "%s: LUN %u was reset and may have lost %llu acknowledged writes",
+                  nexus->url.target, lun, (unsigned long long)write_cnt);
+}
+
+static const struct iskra_shost_ops host_ops = {
+    .fail_session = fail_session, .unit_attention = unit_attention, .cache_lost = cache_lost};
 
 /* ---- making one ---- */
 
@@ -302,6 +313,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
     iskra_shost_init(&nexus->host, &ctx->round, &host_ops, nexus);
     nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
+    nexus->host.flush_after_reset_fails = url->settings.flush_after_reset_fails;
     int rc = iskra_class_init(&nexus->cls, &ctx->round, iskra_epoll_transport(ctx->epoll));
     if (rc)
         rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");

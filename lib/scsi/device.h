@@ -63,6 +63,9 @@ struct iskra_sdev {
     /* An error of an earlier write that another command was told of (valid: there is one). The next
      * flush fails with it, once: it cannot promise what it is asked for (decision 29). */
     struct iskra_sense lost_write;
+    /* Acknowledged writes in a volatile cache so far, and how many of them a flush has covered;
+     * what a reset took away, until a flush has failed with it (cache.c). */
+    uint64_t written_cnt, flushed_cnt, reset_lost_cnt;
 
     /* What the LUN said (scan.c). Text is escaped, safe to print. */
     struct iskra_inquiry inquiry;

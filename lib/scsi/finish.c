@@ -1,6 +1,7 @@
 /* From scsi_done to the caller's done(). */
 #include "scsi/finish.h"
 
+#include "scsi/cache.h"
 #include "scsi/dispatch.h"
 #include "scsi/disk.h"
 #include "scsi/disposition.h"
@@ -64,6 +65,8 @@ static void take_news(const struct iskra_scsi_request *sreq, const struct iskra_
     const struct iskra_shost *host = sdev->host;
     uint64_t now_ns = host->round->now_ns;
 
+    if (d->unit_attention)
+        iskra_cache_unit_attention(sdev, sense->asc, sense->ascq);
     if (d->unit_attention && host->ops->unit_attention != NULL)
         host->ops->unit_attention(host->ops_arg, sdev, sense->asc, sense->ascq);
     if (iskra_sense_lost_write(sense) && !iskra_disk_is_sync(sreq)) /* which fails by itself */
@@ -181,6 +184,20 @@ static void try_again(struct iskra_scsi_request *sreq)
     iskra_scsi_queue_insert(sreq, ISKRA_INSERT_EH_RETRY);
 }
 
+/* The cache is empty, which is not to say that all of it came to the medium. */
+static void end_sync(struct iskra_scsi_request *sreq)
+{
+    const struct iskra_sdev *sdev = sreq->sdev;
+    int rc = 0;
+
+    iskra_cache_flushed(sreq);
+    if (sdev->lost_write.valid)
+        rc = iskra_outcome_lost_write(sreq);
+    else if (sdev->reset_lost_cnt > 0 && sreq->kind == ISKRA_REQUEST_FLUSH)
+        rc = iskra_outcome_reset(sreq);
+    end_request(sreq, rc);
+}
+
 /* Good bytes are done; the rest goes on, is tried again, or fails. */
 static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
                           const struct iskra_sense *s)
@@ -197,7 +214,7 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
         if (!ok)
             sreq->sdev->write_cache = false;
         sreq->synced = true;
-        end_request(sreq, sreq->sdev->lost_write.valid ? iskra_outcome_lost_write(sreq) : 0);
+        end_sync(sreq);
         return;
     }
     if (!ok) {
@@ -223,6 +240,7 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
     }
     sreq->progress += good;
     if (iskra_disk_finished(sreq)) {
+        iskra_cache_written(sreq);
         end_request(sreq, 0);
         return;
     }

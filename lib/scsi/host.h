@@ -37,6 +37,9 @@ struct iskra_shost_ops {
     void (*fail_session)(void *arg, const struct iskra_error *why);
     /* A unit attention was seen, by whomever (decision 27). May be NULL. */
     void (*unit_attention)(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
+    /* The device was reset and may have lost so many acknowledged writes that no flush had covered
+     * (decision 30). May be NULL. */
+    void (*cache_lost)(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt);
 };
 
 struct iskra_shost {
@@ -65,7 +68,8 @@ struct iskra_shost {
         blocked_total_ns;   /* before that: does not count towards a request's time (decision 14) */
     uint64_t last_reset_ns; /* 0: no error handling under way (notes F39) */
     int64_t eh_deadline_ns; /* -1: off */
-    struct iskra_error error; /* why the session ended, once it has */
+    bool flush_after_reset_fails; /* the next flush after cache_lost(), once */
+    struct iskra_error error;     /* why the session ended, once it has */
 };
 
 /* The host exists for as long as its class; session may be NULL until CREATE_SESSION. */

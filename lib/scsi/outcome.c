@@ -218,3 +218,13 @@ int iskra_outcome_lost_write(struct iskra_scsi_request *sreq)
     lost->valid = false;
     return rc;
 }
+
+int iskra_outcome_reset(struct iskra_scsi_request *sreq)
+{
+    uint64_t cnt = sreq->sdev->reset_lost_cnt;
+
+    sreq->sdev->reset_lost_cnt = 0;
+    return fail(sreq, ISKRA_E_SCSI, EIO,
+                ": the target was reset and may have lost %" PRIu64 " acknowledged %s", cnt,
+                cnt == 1 ? "write" : "writes");
+}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "scsi/cache.h"
 #include "scsi/device.h"
 #include "scsi/disk.h"
 
@@ -105,6 +106,7 @@ int iskra_scsi_submit_flush(struct iskra_scsi_request *sreq)
     if (rc != 0)
         return rc;
     sreq->allowed = sreq->sdev->retries_allowed;
+    iskra_cache_flush_begins(sreq);
     submit(sreq, ISKRA_REQUEST_FLUSH, NULL, 0, 0);
     return 0;
 }

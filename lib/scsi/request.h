@@ -43,6 +43,7 @@ struct iskra_scsi_request {
     struct iskra_error *error; /* filled when status is not 0; may be NULL */
     uint64_t offset, len;      /* bytes: of the disk (READ, WRITE), of data (RAW); FLUSH: 0 */
     uint64_t progress;         /* bytes of len that are in place */
+    uint64_t covered_cnt;      /* FLUSH: of the device's written_cnt */
     uint64_t started_ns;       /* first dispatch on the host's clock; 0 before. Bounds retries. */
     int status;                /* valid in done(): 0 or a negative errno */
     uint8_t kind;              /* enum iskra_request_kind */

@@ -167,7 +167,7 @@ static int enter_full_feature(struct iskra_initiator *ini, struct iskra_error *e
     iskra_timer_disarm(&ini->timer);
     iskra_login_wipe(ini->login);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_LOGGED_IN);
-    iskra_initiator_schedule(ini, ISKRA_TODO_UP);
+    iskra_initiator_schedule(ini, ISKRA_NEXT_UP);
     return 0;
 }
 
@@ -178,7 +178,7 @@ static int login_again(struct iskra_initiator *ini)
     if (ini->ops->note)
         ini->ops->note(ini->owner, "CHAP: the target refuses a list of algorithms; logging in once "
                                    "more with the first one alone");
-    iskra_initiator_schedule(ini, ISKRA_TODO_REDIRECT);
+    iskra_initiator_schedule(ini, ISKRA_NEXT_REDIRECT);
     return 0;
 }
 
@@ -197,7 +197,7 @@ int iskra_initiator_login_received(struct iskra_initiator *ini, const uint8_t *h
     case ISKRA_LOGIN_REDIRECT:
         ret = iskra_initiator_redirect(ini, ini->login->keys.results.target_address, err);
         if (ret == 0)
-            iskra_initiator_schedule(ini, ISKRA_TODO_REDIRECT);
+            iskra_initiator_schedule(ini, ISKRA_NEXT_REDIRECT);
         return ret;
     default:
         return ret;

@@ -101,7 +101,7 @@ int iskra_initiator_new(struct iskra_round *round, const struct iskra_initiator_
     ini->ops = ops;
     ini->owner = owner;
     ini->fd = -1;
-    iskra_work_init(&ini->work, iskra_initiator_run_todo);
+    iskra_work_init(&ini->work, iskra_initiator_run_next);
 
     int ret = copy_config(ini, cfg, err);
     if (ret == 0)
@@ -168,14 +168,14 @@ void iskra_initiator_close(struct iskra_initiator *ini)
     if (ini->closing)
         return;
     ini->closing = true;
-    if (ini->todo == ISKRA_TODO_UP)
-        ini->todo = ISKRA_TODO_NONE; /* too late to be told */
-    if (ini->state == ISKRA_INITIATOR_LOGGED_IN && ini->todo != ISKRA_TODO_END &&
+    if (ini->next == ISKRA_NEXT_UP)
+        ini->next = ISKRA_NEXT_NONE; /* too late to be told */
+    if (ini->state == ISKRA_INITIATOR_LOGGED_IN && ini->next != ISKRA_NEXT_END &&
         iskra_initiator_logout(ini, ISKRA_INITIATOR_IN_LOGOUT, NULL) == 0)
         return;
     if (ini->state == ISKRA_INITIATOR_LOGOUT_REQUESTED || ini->state == ISKRA_INITIATOR_IN_LOGOUT)
         return; /* one is under way */
-    iskra_initiator_schedule(ini, ISKRA_TODO_END);
+    iskra_initiator_schedule(ini, ISKRA_NEXT_END);
 }
 
 enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *ini)

@@ -2,7 +2,7 @@
  * what follows from them.
  *
  * Nothing is torn down while an event of the class is on the stack: what an event leads to is noted
- * as `todo` and done from the round's work list, and the callback to the layer above is the very
+ * as `next` and done from the round's work list, and the callback to the layer above is the very
  * last thing there, so that it may free the initiator. */
 #include <assert.h>
 #include <errno.h>
@@ -65,10 +65,10 @@ int iskra_initiator_request(struct iskra_initiator *ini, struct iskra_uevent *ev
     return 0;
 }
 
-void iskra_initiator_schedule(struct iskra_initiator *ini, enum iskra_initiator_todo todo)
+void iskra_initiator_schedule(struct iskra_initiator *ini, enum iskra_initiator_next next)
 {
-    if (todo > ini->todo)
-        ini->todo = todo;
+    if (next > ini->next)
+        ini->next = next;
     iskra_work_schedule(&ini->round->work, &ini->work);
 }
 
@@ -76,7 +76,7 @@ void iskra_initiator_end(struct iskra_initiator *ini, const struct iskra_error *
 {
     if (ini->why.code == ISKRA_OK && why)
         ini->why = *why;
-    iskra_initiator_schedule(ini, ISKRA_TODO_END);
+    iskra_initiator_schedule(ini, ISKRA_NEXT_END);
 }
 
 static void simple_request(struct iskra_initiator *ini, enum iskra_uevent_type type)
@@ -146,21 +146,21 @@ static void redirect_now(struct iskra_initiator *ini)
         iskra_initiator_end(ini, &err);
 }
 
-void iskra_initiator_run_todo(struct iskra_work *work)
+void iskra_initiator_run_next(struct iskra_work *work)
 {
     struct iskra_initiator *ini = iskra_container_of(work, struct iskra_initiator, work);
-    enum iskra_initiator_todo todo = ini->todo;
-    ini->todo = ISKRA_TODO_NONE;
-    switch (todo) {
-    case ISKRA_TODO_NONE:
+    enum iskra_initiator_next next = ini->next;
+    ini->next = ISKRA_NEXT_NONE;
+    switch (next) {
+    case ISKRA_NEXT_NONE:
         break;
-    case ISKRA_TODO_UP:
+    case ISKRA_NEXT_UP:
         up_now(ini);
         break;
-    case ISKRA_TODO_REDIRECT:
+    case ISKRA_NEXT_REDIRECT:
         redirect_now(ini);
         break;
-    case ISKRA_TODO_END:
+    case ISKRA_NEXT_END:
         end_now(ini);
         break;
     }
@@ -240,7 +240,7 @@ void iskra_initiator_event(void *arg, const struct iskra_uevent *ev, const uint8
                            const uint8_t *data, size_t data_len, const struct iskra_error *why)
 {
     struct iskra_initiator *ini = arg;
-    if (!ini->conn_created || ev->sid != ini->sid || ini->todo >= ISKRA_TODO_REDIRECT ||
+    if (!ini->conn_created || ev->sid != ini->sid || ini->next >= ISKRA_NEXT_REDIRECT ||
         ini->state == ISKRA_INITIATOR_CLEANUP_WAIT)
         return;
     struct iskra_error err = {0};

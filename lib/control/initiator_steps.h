@@ -12,11 +12,11 @@
 
 /* What is done from the work list, when no event of the class is on the stack. Larger ones overrule
  * smaller ones. */
-enum iskra_initiator_todo {
-    ISKRA_TODO_NONE,
-    ISKRA_TODO_UP,       /* full feature phase: tell, or ask for the targets */
-    ISKRA_TODO_REDIRECT, /* drop the connection, connect to where the target is (now) */
-    ISKRA_TODO_END,
+enum iskra_initiator_next {
+    ISKRA_NEXT_NONE,
+    ISKRA_NEXT_UP,       /* full feature phase: tell, or ask for the targets */
+    ISKRA_NEXT_REDIRECT, /* drop the connection, connect to where the target is (now) */
+    ISKRA_NEXT_END,
 };
 
 struct iskra_initiator {
@@ -28,7 +28,7 @@ struct iskra_initiator {
     struct iskra_initiator_config cfg; /* strings are copies, in `strings` */
     char *strings;
     enum iskra_initiator_state state; /* iskra_initiator_set_state() only */
-    enum iskra_initiator_todo todo;
+    enum iskra_initiator_next next;
     bool opened;
     bool closing;    /* whoever is above wants no more than closed() */
     bool logged_out; /* the target has confirmed: close in good order */
@@ -61,7 +61,7 @@ struct iskra_initiator {
 
 /* initiator_events.c */
 extern const char *const iskra_initiator_state_names[ISKRA_INITIATOR_STATE_CNT];
-void iskra_initiator_run_todo(struct iskra_work *work);
+void iskra_initiator_run_next(struct iskra_work *work);
 void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns);
 void iskra_initiator_event(void *arg, const struct iskra_uevent *ev, const uint8_t *hdr,
                            const uint8_t *data, size_t data_len, const struct iskra_error *why);
@@ -69,7 +69,7 @@ void iskra_initiator_set_state(struct iskra_initiator *ini, enum iskra_initiator
 int iskra_initiator_request(struct iskra_initiator *ini, struct iskra_uevent *ev,
                             const uint8_t *hdr, const uint8_t *data, size_t data_len,
                             struct iskra_error *err);
-void iskra_initiator_schedule(struct iskra_initiator *ini, enum iskra_initiator_todo todo);
+void iskra_initiator_schedule(struct iskra_initiator *ini, enum iskra_initiator_next next);
 /* It is over, and why (first wins). The rest follows from the work list. */
 void iskra_initiator_end(struct iskra_initiator *ini, const struct iskra_error *why);
 /* STOP_CONN(TERM), and what CREATE_* made goes away; the socket is closed. */

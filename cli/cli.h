@@ -97,13 +97,18 @@ int cli_output_error(void);
  * is told and makes the exit code 1. Returns the exit code to leave with. */
 int cli_output_finish(const struct cli *cli, int exit_code);
 
-/* One line on stderr: "iskra: <command>: ...". Control bytes in it are replaced. */
+/* One line on stderr: "iskra: <command>: ...", made safe for a terminal. */
 __attribute__((format(printf, 2, 3))) void cli_error(const struct cli *cli, const char *fmt, ...);
 __attribute__((format(printf, 2, 3))) int cli_usage(const struct cli *cli, const char *fmt, ...);
 
 /* Tells the error of a library call and returns the exit code for it. rc is what the call
  * returned, used if *err holds no story. */
 int cli_fail(const struct cli *cli, int rc, const struct iskra_error *err);
+
+/* ---- safe_text.c ---- */
+
+/* Puts '?' in place of what a terminal would act upon or could not show. */
+void cli_text_make_safe(char *text);
 
 /* ---- exit_code.c ---- */
 

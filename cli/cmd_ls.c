@@ -168,14 +168,14 @@ static int discovered_list(struct listing *listing, const struct cli_portals *po
             break;
         free(heading);
         heading = longer;
-        char *url = reached ? NULL : cli_portal_url(portal, query);
+        char *url = reached ? NULL : cli_portal_url(portals, i, query);
         if (!url)
             continue;
         err = (struct iskra_error){0};
         luns.cnt = 0;
         rc = iskra_luns_sync(listing->cli->ctx, url, lun_keep, &luns, &err);
-        reached = rc == 0 || err.code != ISKRA_E_CONNECT;
-        free(url);
+        reached = rc == 0 || (err.code != ISKRA_E_CONNECT && err.code != ISKRA_E_TIMEOUT_LOGIN);
+        cli_portal_url_free(url);
     }
     int exit_code = CLI_OK;
     if (rc == 0)

@@ -1,7 +1,9 @@
 /* The initiator of one call of the program, and what it logs. */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <iskra/trace.h>
 
@@ -14,8 +16,30 @@ static void log_line(void *arg, enum iskra_log_level level, const char *line)
     cli_error(cli, "%s%s", level == ISKRA_LOG_WARNING ? "warning: " : "", line);
 }
 
+#define DEBUG_LEVEL_MAX 10
+
+/* libiscsi's users set it: 1 and more is -v. "": as if it were not set. */
+static int debug_variable(struct cli *cli)
+{
+    const char *value = getenv("LIBISCSI_DEBUG");
+    if (!value || !value[0])
+        return CLI_OK;
+    char *end;
+    errno = 0;
+    unsigned long level = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno || level > DEBUG_LEVEL_MAX)
+        return cli_usage(cli, "LIBISCSI_DEBUG=%.60s is not a number from 0 to %d", value,
+                         DEBUG_LEVEL_MAX);
+    if (level > 0)
+        cli->verbose = true;
+    return CLI_OK;
+}
+
 int cli_initiator_new(struct cli *cli, const char *name)
 {
+    int exit_code = debug_variable(cli);
+    if (exit_code)
+        return exit_code;
     struct iskra_options options = {
         .size = sizeof(options),
         .initiator_name = name,

@@ -61,9 +61,7 @@ __attribute__((format(printf, 2, 0))) static void error_line(const struct cli *c
     int head_len = snprintf(line, sizeof(line), "iskra: %s%s",
                             cli->command ? cli->command->name : "", cli->command ? ": " : "");
     vsnprintf(line + head_len, sizeof(line) - (size_t)head_len, fmt, ap);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    cli_text_make_safe(line);
     cli_print_flush(); /* what was found before the error stands before it */
     fprintf(stderr, "%s\n", line);
 }

@@ -32,10 +32,24 @@ static int entry_keep(void *arg, const struct iskra_portal_entry *entry)
     return 0;
 }
 
+/* What stands before the host, its '@' included, as it stands there: it is read once more as a part
+ * of a URL. */
+static char *user_of(const char *where)
+{
+    const char *scheme = strstr(where, "://");
+    const char *authority = scheme ? scheme + 3 : where;
+    const char *at = memrchr(authority, '@', strcspn(authority, "/?"));
+    return strndup(authority, at ? (size_t)(at + 1 - authority) : 0);
+}
+
 int cli_portals_discover(struct cli *cli, const char *where, struct cli_portals *ret_portals)
 {
-    struct cli_portals portals = {0};
+    struct cli_portals portals = {.user = user_of(where)};
     struct iskra_error err = {0};
+    if (!portals.user) {
+        cli_error(cli, "%s", strerror(ENOMEM));
+        return CLI_OTHER;
+    }
     int rc = iskra_discover_sync(cli->ctx, where, entry_keep, &portals, &err);
     int exit_code = CLI_OK;
     if (rc) {
@@ -59,15 +73,16 @@ void cli_portals_free(struct cli_portals *portals)
         free(portals->list[i].host);
     }
     free(portals->list);
+    cli_portal_url_free(portals->user);
     *portals = (struct cli_portals){0};
 }
 
-/* Letters, digits and what names are made of stay; the rest becomes %XX, so that no name can add an
- * option to a URL. */
+/* Letters, digits and what names and addresses are made of stay; the rest becomes %XX, so that no
+ * name can add an option to a URL. */
 static char *url_escape(const char *text)
 {
     static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
     char *escaped = malloc(3 * strlen(text) + 1);
     char *end = escaped;
     for (; escaped && *text; text++) {
@@ -81,12 +96,23 @@ static char *url_escape(const char *text)
     return escaped;
 }
 
-char *cli_portal_url(const struct cli_portal *portal, const char *query)
+char *cli_portal_url(const struct cli_portals *portals, unsigned i, const char *query)
 {
+    const struct cli_portal *portal = &portals->list[i];
     char *name = url_escape(portal->target_name);
+    char *host = url_escape(portal->host);
     char *url = NULL;
-    if (name && asprintf(&url, "iscsi://%s:%u/%s%s", portal->host, portal->port, name, query) < 0)
+    if (name && host &&
+        asprintf(&url, "iscsi://%s%s:%u/%s%s", portals->user, host, portal->port, name, query) < 0)
         url = NULL;
     free(name);
+    free(host);
     return url;
+}
+
+void cli_portal_url_free(char *url)
+{
+    if (url)
+        explicit_bzero(url, strlen(url));
+    free(url);
 }

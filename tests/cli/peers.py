@@ -1,12 +1,17 @@
 """What the program meets in these tests: the embedded target, and ports that are none. All on 127.0.0.1 and ports the system picks."""
 
+import contextlib
 import os
 import random
 import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "hostile"))
+import scripted
 
 NAME = "iqn.2026-11.io.iskra:target"
 FILE_LEN = (3 << 20) + 512  # no multiple of the program's 1 MiB requests
@@ -15,6 +20,8 @@ RAM_LEN = 1 << 20
 
 class Target:
     """The embedded target in a process of its own, ended on exit."""
+
+    name, faults = NAME, ()
 
     def __init__(self, iskra, options, listen="127.0.0.1:0"):
         self.process = subprocess.Popen([iskra, "target", "--listen", listen] + options,
@@ -47,6 +54,8 @@ class Target:
 
 class Port:
     """A listening socket that treats its callers as `manner` says: silent, garbage, closes, refused."""
+
+    name, faults = NAME, ()
 
     def __init__(self, manner):
         self.manner = manner
@@ -97,3 +106,141 @@ def children(pid):
             if int(fields[1]) == pid and fields[0] != "Z":
                 found.append(int(entry))
     return found
+
+
+# ---- scripted targets of bad.tsv
+
+
+def refusing(status, times=None):
+    """Answers the first `times` logins (None: all) with a status, the others as it should."""
+    state = {"left": times}
+
+    def login(peer, header, _):
+        if state["left"] == 0:
+            return None
+        if state["left"] is not None and header[1] >> 2 & 3 == 0:
+            state["left"] -= 1
+        return peer.login_pdu(header, b"", header[1] & 0x0c, 0, status)
+    return {"login": login}
+
+
+def moved(address):
+    """Sends everybody elsewhere; address may be a function of the peer."""
+    def login(peer, header, _):
+        where = address(peer) if callable(address) else address
+        return peer.login_pdu(header, b"TargetAddress=" + where + b"\0", header[1] & 0x0c, 0, 0x0101)
+    return {"login": login}
+
+
+def answering(point, key, asc, ascq=0):
+    def answer(peer, header, _):
+        edtl = int.from_bytes(header[20:24], "big")
+        return peer.status(int.from_bytes(header[16:20], "big"), 2, 0x82 if edtl else 0x80, edtl, scripted.sense(key, asc, ascq))
+    return {point: answer}
+
+
+def with_status(point, status):
+    def answer(peer, header, _):
+        return peer.status(int.from_bytes(header[16:20], "big"), status)
+    return {point: answer}
+
+
+def hangs_up(peer, _header, _data):
+    raise scripted.Closed
+
+
+def forgetful(peer, header, data):
+    """Takes a WRITE and keeps none of it."""
+    itt = int.from_bytes(header[16:20], "big")
+    if itt not in peer.writes:
+        return b""
+    peer.writes[itt][2] += len(data)
+    if peer.writes[itt][2] < len(peer.writes[itt][1]):
+        return b""
+    del peer.writes[itt]
+    return peer.status(itt)
+
+
+SCRIPTS = {
+    "moves in a circle": lambda: moved(lambda peer: b"127.0.0.1:%d" % peer.target.port),
+    "moves to nowhere": lambda: moved(b"here be dragons"),
+    "moves to a refused port": lambda: moved(b"127.0.0.1:1"),
+    "has no targets": lambda: {"text": lambda peer, header, _: peer.pdu(scripted.TEXT_RSP, itt=int.from_bytes(header[16:20], "big"))},
+    "cannot read": lambda: answering("read", 3, 0x11),
+    "cannot write": lambda: answering("write", 3, 0x0c, 2),
+    "cannot flush": lambda: {**answering("flush", 4, 0x44), "mode": lambda peer, header, _: peer.data_in(
+        int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big"), bytes([23, 0, 0, 0, 8, 18, 4]) + bytes(17))},
+    "reserved": lambda: with_status("read", 0x18),
+    "hangs on read": lambda: {"read": scripted.hang},
+    "hangs on write": lambda: {"data_out": scripted.hang},
+    "hangs on inquiry": lambda: {"inquiry": scripted.hang},
+    "hangs on discovery": lambda: {"text": scripted.hang},
+    "closes on read": lambda: {"read": hangs_up},
+    "closes on write": lambda: {"data_out": hangs_up},
+    "loses writes": lambda: {"data_out": forgetful},
+    "bad key": lambda: {"keys": lambda peer, answers, csg: answers + [b"MaxBurstLength=12\x1b[31m"] if csg else answers},
+}
+
+
+class Script(scripted.Target):
+    """A scripted target as a peer of a row."""
+
+    name = scripted.NAME.decode()
+
+    def __init__(self, hooks):
+        super().__init__(hooks)
+        self.portal = "127.0.0.1:%d" % self.port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Nobody:
+    portal, name, faults = "127.0.0.1:1", NAME, ()
+
+
+class World:
+    """All that rows may meet. Files of the folder: disk, the embedded target's LUN 0; secret, short, empty, lines, other, third: passwords;
+    huge: a line of 300 bytes; input: 4 KiB."""
+
+    def __init__(self, iskra, folder):
+        self.folder = folder
+        disk_make(os.path.join(folder, "disk"))
+        for name, content in (("secret", b"a-password-of-ours\n"), ("short", b"short\n"), ("empty", b""), ("lines", b"\nsecond\n"),
+                              ("other", b"a-password-of-theirs\n"), ("third", b"a-password-of-nobody\n"), ("huge", b"x" * 300), ("input", bytes(4096))):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(content)
+        self.shared = {"-": Nobody()}
+        for manner in ("refused", "silent", "garbage", "closes"):
+            self.shared[manner] = Port(manner)
+        luns = ["--ram", "1M"]
+        chap = luns + ["--user", "us", "--password-file", os.path.join(folder, "secret")]
+        self.targets = {
+            "target": Target(iskra, ["--file", os.path.join(folder, "disk"), "--null", "1T", "--ram", "1M", "--ram", "1M", "--read-only"]),
+            "chap": Target(iskra, chap),
+            "mutual": Target(iskra, chap + ["--mutual-user", "them", "--mutual-password-file", os.path.join(folder, "other")]),
+        }
+        self.shared.update(self.targets)
+
+    def peer(self, what):
+        """A context manager with portal, name and faults."""
+        if what in self.shared:
+            return contextlib.nullcontext(self.shared[what])
+        words = what.split()
+        if words[0] == "status" and len(words) == 2:
+            return Script(refusing(int(words[1], 16)))
+        if words[0] == "busy" and len(words) == 3:
+            return Script(refusing(int(words[1], 16), int(words[2])))
+        if what not in SCRIPTS:
+            raise SystemExit("no target does '%s'" % what)
+        return Script(SCRIPTS[what]())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for target in self.targets.values():
+            target.stop()

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -70,6 +71,34 @@ static void sizes_are_shown_in_the_largest_unit_that_fits(void **state)
     assert_string_equal(cli_size_format(UINT64_MAX, buf), "16.0 EiB");
 }
 
+static void only_what_a_terminal_would_act_upon_is_replaced(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\x1b[31m\r\n\t\x7f", "?[31m????"},
+        {"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xc2\x9b"
+         "31m \x9b \xff",
+         "??31m ? ?"}, /* CSI as UTF-8 and as a byte */
+        {"a\xe2\x80\xae"
+         "b\xe2\x81\xa6",
+         "a???b???"},                                         /* right to left */
+        {"\xc0\x9b \xe0\x80\x9b \xed\xa0\x80", "?? ??? ???"}, /* overlong, surrogate */
+        {"\xf4\x90\x80\x80", "????"},                         /* beyond Unicode */
+        {"cut \xe2\x82", "cut ??"},
+        {"\xc3(", "?("},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        strcpy(text, cases[i].text);
+        cli_text_make_safe(text);
+        assert_string_equal(text, cases[i].want);
+    }
+}
+
 static void each_error_has_its_exit_code(void **state)
 {
     static const int exit_codes[] = {
@@ -105,6 +134,7 @@ int main(void)
         cmocka_unit_test(each_suffix_is_a_power_of_1024),
         cmocka_unit_test(what_is_no_size_is_refused_and_nothing_is_written),
         cmocka_unit_test(sizes_are_shown_in_the_largest_unit_that_fits),
+        cmocka_unit_test(only_what_a_terminal_would_act_upon_is_replaced),
         cmocka_unit_test(each_error_has_its_exit_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

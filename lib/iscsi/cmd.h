@@ -61,6 +61,11 @@ struct iskra_cmnd {
     struct iskra_list link;  /* refused by queuecommand: on the session's list until scsi_done */
     uint8_t age;             /* of the session when it was queued */
 
+    /* Where the session tells what was wrong with its answer: the mid-layer's; NULL: nobody asks.
+     */
+    struct iskra_error *error;
+    bool told; /* *error is of this try; the mid-layer clears it before queuecommand */
+
     /* Valid in scsi_done. */
     uint32_t result;
     uint32_t residual; /* bytes of transfer_len not moved */
@@ -69,5 +74,10 @@ struct iskra_cmnd {
 
     void (*scsi_done)(struct iskra_cmnd *cmd);
 };
+
+/* The story of this command alone: others that fail in the same round have theirs. Returns
+ * -sys_errno. */
+int iskra_cmnd_fail(struct iskra_cmnd *cmd, enum iskra_code code, int sys_errno, const char *fmt,
+                    ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -28,9 +28,9 @@ enum iskra_conn_error iskra_data_rejected(struct iskra_conn *conn, const uint8_t
                               "the target rejected the data of tag 0x%08x, and has not answered %u "
                               "commands whose data it rejected before",
                               itt, conn->late_answer_cnt);
-    (void)iskra_session_fail(conn->session, ISKRA_E_CONNECTION, EBADMSG,
-                             "the target rejected data of tag 0x%08x (CDB 0x%02x) for its digest",
-                             itt, task->cmd->cdb[0]); /* the host byte says it failed */
+    (void)iskra_cmnd_fail(task->cmd, ISKRA_E_CONNECTION, EBADMSG,
+                          "the target rejected data of tag 0x%08x (CDB 0x%02x) for its digest", itt,
+                          task->cmd->cdb[0]); /* the host byte says it failed */
     task->late_answer_due = true;
     conn->late_answer_cnt++;
     iskra_fail_scsi_task(task, ISKRA_DID_SOFT_ERROR);

@@ -39,7 +39,7 @@ static bool sense_take(struct iskra_cmnd *cmd, const uint8_t *data, uint32_t len
  * not add up, the caller's memory holds stale bytes somewhere, and must not be taken for data. Any
  * other status vouches for no more than what arrived: CHECK CONDITION with RECOVERED ERROR keeps
  * the data, and its residual is not always told. */
-static void read_check(struct iskra_conn *conn, const struct iskra_task *task)
+static void read_check(const struct iskra_task *task)
 {
     struct iskra_cmnd *cmd = task->cmd;
     if (ISKRA_RESULT_HOST(cmd->result) != ISKRA_DID_OK || cmd->dir != ISKRA_DIR_READ)
@@ -53,16 +53,16 @@ static void read_check(struct iskra_conn *conn, const struct iskra_task *task)
     if (cmd->residual == missing)
         return;
     cmd->result = ISKRA_RESULT(ISKRA_DID_ERROR, 0);
-    (void)iskra_session_fail(conn->session, ISKRA_E_RESPONSE, EIO,
-                             "GOOD for tag 0x%08x (CDB 0x%02x), but %u bytes arrived and %u were "
-                             "declared missing of %u",
-                             task->tcp.itt, cmd->cdb[0], task->tcp.recv_len, cmd->residual,
-                             cmd->transfer_len); /* told, and the host byte says it failed */
+    (void)iskra_cmnd_fail(cmd, ISKRA_E_RESPONSE, EIO,
+                          "GOOD for tag 0x%08x (CDB 0x%02x), but %u bytes arrived and %u were "
+                          "declared missing of %u",
+                          task->tcp.itt, cmd->cdb[0], task->tcp.recv_len, cmd->residual,
+                          cmd->transfer_len); /* told, and the host byte says it failed */
     cmd->residual = cmd->transfer_len;
 }
 
 /* The same for a write: what was not even sent cannot have been written. */
-static void write_check(struct iskra_conn *conn, const struct iskra_task *task)
+static void write_check(const struct iskra_task *task)
 {
     struct iskra_cmnd *cmd = task->cmd;
     if (cmd->result != ISKRA_RESULT(ISKRA_DID_OK, STATUS_GOOD) || cmd->dir != ISKRA_DIR_WRITE)
@@ -70,47 +70,46 @@ static void write_check(struct iskra_conn *conn, const struct iskra_task *task)
     if ((uint64_t)task->tcp.sent_len + cmd->residual >= cmd->transfer_len)
         return;
     cmd->result = ISKRA_RESULT(ISKRA_DID_ERROR, 0);
-    (void)iskra_session_fail(conn->session, ISKRA_E_RESPONSE, EIO,
-                             "GOOD for tag 0x%08x (CDB 0x%02x), but %u bytes were sent and %u "
-                             "were declared missing of %u",
-                             task->tcp.itt, cmd->cdb[0], task->tcp.sent_len, cmd->residual,
-                             cmd->transfer_len); /* told, and the host byte says it failed */
+    (void)iskra_cmnd_fail(cmd, ISKRA_E_RESPONSE, EIO,
+                          "GOOD for tag 0x%08x (CDB 0x%02x), but %u bytes were sent and %u "
+                          "were declared missing of %u",
+                          task->tcp.itt, cmd->cdb[0], task->tcp.sent_len, cmd->residual,
+                          cmd->transfer_len); /* told, and the host byte says it failed */
     cmd->residual = cmd->transfer_len;
 }
 
-static void bad_answer(struct iskra_conn *conn, const struct iskra_task *task, const char *what,
-                       uint32_t number)
+static void bad_answer(const struct iskra_task *task, const char *what, uint32_t number)
 {
-    (void)iskra_session_fail(conn->session, ISKRA_E_RESPONSE, EIO,
-                             "answer to tag 0x%08x (CDB 0x%02x): %s %u", task->tcp.itt,
-                             task->cmd->cdb[0], what, number); /* the host byte says it failed */
+    (void)iskra_cmnd_fail(task->cmd, ISKRA_E_RESPONSE, EIO,
+                          "answer to tag 0x%08x (CDB 0x%02x): %s %u", task->tcp.itt,
+                          task->cmd->cdb[0], what, number); /* the host byte says it failed */
 }
 
-static uint32_t result_of(struct iskra_conn *conn, struct iskra_task *task,
-                          const struct iskra_pdu_scsi_rsp *rsp, const uint8_t *data, uint32_t len)
+static uint32_t result_of(struct iskra_task *task, const struct iskra_pdu_scsi_rsp *rsp,
+                          const uint8_t *data, uint32_t len)
 {
     struct iskra_cmnd *cmd = task->cmd;
     if (rsp->response != 0) {
-        bad_answer(conn, task, "response code", rsp->response);
+        bad_answer(task, "response code", rsp->response);
         return ISKRA_RESULT(ISKRA_DID_ERROR, 0);
     }
     if (rsp->status == STATUS_CHECK_CONDITION && !sense_take(cmd, data, len)) {
-        bad_answer(conn, task, "sense longer than its data segment of", len);
+        bad_answer(task, "sense longer than its data segment of", len);
         return ISKRA_RESULT(ISKRA_DID_BAD_TARGET, rsp->status);
     }
     if (!residual_take(cmd, rsp->overflow, rsp->underflow, rsp->residual)) {
-        bad_answer(conn, task, "impossible residual count", rsp->residual);
+        bad_answer(task, "impossible residual count", rsp->residual);
         return ISKRA_RESULT(ISKRA_DID_BAD_TARGET, rsp->status);
     }
     return ISKRA_RESULT(ISKRA_DID_OK, rsp->status);
 }
 
-static void rsp_take(struct iskra_conn *conn, struct iskra_task *task,
-                     const struct iskra_pdu_scsi_rsp *rsp, const uint8_t *data, uint32_t len)
+static void rsp_take(struct iskra_task *task, const struct iskra_pdu_scsi_rsp *rsp,
+                     const uint8_t *data, uint32_t len)
 {
-    task->cmd->result = result_of(conn, task, rsp, data, len);
-    read_check(conn, task);
-    write_check(conn, task);
+    task->cmd->result = result_of(task, rsp, data, len);
+    read_check(task);
+    write_check(task);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
 }
 
@@ -125,7 +124,7 @@ enum iskra_conn_error iskra_scsi_cmd_rsp(struct iskra_conn *conn, struct iskra_t
     if (task->late_answer_due)
         iskra_task_answered_late(task);
     else if (error == ISKRA_CONN_OK && !iskra_task_terminal(task))
-        rsp_take(conn, task, &rsp, data, len);
+        rsp_take(task, &rsp, data, len);
     return error;
 }
 
@@ -145,12 +144,12 @@ enum iskra_conn_error iskra_data_in_rsp(struct iskra_conn *conn, struct iskra_ta
     struct iskra_cmnd *cmd = task->cmd;
     enum iskra_host_byte host_byte = ISKRA_DID_OK;
     if (!residual_take(cmd, pdu.overflow, pdu.underflow, pdu.residual)) {
-        bad_answer(conn, task, "impossible residual count", pdu.residual);
+        bad_answer(task, "impossible residual count", pdu.residual);
         host_byte = ISKRA_DID_BAD_TARGET;
     }
     cmd->result = ISKRA_RESULT(host_byte, pdu.status);
-    read_check(conn, task);
-    write_check(conn, task);
+    read_check(task);
+    write_check(task);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
     return ISKRA_CONN_OK;
 }

@@ -18,33 +18,6 @@ const char *iskra_session_state_name(enum iskra_session_state state)
     return (unsigned)state < ISKRA_SESSION_STATE_CNT ? state_names[state] : "?";
 }
 
-const char *iskra_host_byte_name(uint8_t host_byte)
-{
-    static const char *const names[] = {
-        [ISKRA_DID_OK] = "DID_OK",
-        [ISKRA_DID_NO_CONNECT] = "DID_NO_CONNECT",
-        [ISKRA_DID_BUS_BUSY] = "DID_BUS_BUSY",
-        [ISKRA_DID_TIME_OUT] = "DID_TIME_OUT",
-        [ISKRA_DID_BAD_TARGET] = "DID_BAD_TARGET",
-        [ISKRA_DID_ABORT] = "DID_ABORT",
-        [ISKRA_DID_PARITY] = "DID_PARITY",
-        [ISKRA_DID_ERROR] = "DID_ERROR",
-        [ISKRA_DID_RESET] = "DID_RESET",
-        [ISKRA_DID_SOFT_ERROR] = "DID_SOFT_ERROR",
-        [ISKRA_DID_IMM_RETRY] = "DID_IMM_RETRY",
-        [ISKRA_DID_REQUEUE] = "DID_REQUEUE",
-        [ISKRA_DID_TRANSPORT_DISRUPTED] = "DID_TRANSPORT_DISRUPTED",
-        [ISKRA_DID_TRANSPORT_FAILFAST] = "DID_TRANSPORT_FAILFAST",
-        [ISKRA_DID_TARGET_FAILURE] = "DID_TARGET_FAILURE",
-        [ISKRA_DID_NEXUS_FAILURE] = "DID_NEXUS_FAILURE",
-        [ISKRA_DID_ALLOC_FAILURE] = "DID_ALLOC_FAILURE",
-        [ISKRA_DID_MEDIUM_ERROR] = "DID_MEDIUM_ERROR",
-    };
-    if (host_byte >= sizeof(names) / sizeof(names[0]) || names[host_byte] == NULL)
-        return "?";
-    return names[host_byte];
-}
-
 /* Rows: from; bits: to (spec 3.12). */
 #define TO(state) (1u << ISKRA_SESSION_##state)
 static const unsigned transitions[ISKRA_SESSION_STATE_CNT] = {

@@ -170,6 +170,7 @@ static void reset_command(struct iskra_scsi_request *sreq)
     sreq->cmnd.result = 0;
     sreq->cmnd.residual = 0;
     sreq->cmnd.sense_len = 0;
+    sreq->cmnd.told = false;
     sreq->cmnd.task = NULL;
     sreq->cmnd.scsi_done = iskra_scsi_done;
     if (sreq->started_ns == 0)

@@ -1,6 +1,8 @@
 /* From scsi_done to the caller's done(). */
 #include "scsi/finish.h"
 
+#include <string.h>
+
 #include "scsi/cache.h"
 #include "scsi/dispatch.h"
 #include "scsi/disk.h"
@@ -41,6 +43,9 @@ static void end_request(struct iskra_scsi_request *sreq, int status)
 {
     struct iskra_sdev *sdev = sreq->sdev;
 
+    /* What an earlier try told does not matter any more. */
+    if (status == 0 && sreq->error != NULL && sreq->error->code != ISKRA_OK)
+        memset(sreq->error, 0, sizeof(*sreq->error));
     sreq->status = status;
     sreq->done(sreq);
     if (sdev->state == ISKRA_SDEV_CANCEL)

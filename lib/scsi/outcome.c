@@ -98,6 +98,20 @@ static int fail_check_condition(const struct iskra_scsi_request *sreq)
                 sense_text(&s, text));
 }
 
+/* For programs: the numbers beside the text. */
+static void status_keep(const struct iskra_scsi_request *sreq)
+{
+    struct iskra_error *err = sreq->error;
+
+    if (err == NULL)
+        return;
+    err->scsi_status = ISKRA_RESULT_STATUS(sreq->cmnd.result);
+    if (err->scsi_status != ISKRA_STATUS_CHECK_CONDITION)
+        return;
+    err->sense_len = sreq->cmnd.sense_len;
+    memcpy(err->sense, sreq->cmnd.sense, sreq->cmnd.sense_len);
+}
+
 static int fail_status(const struct iskra_scsi_request *sreq)
 {
     uint8_t status = ISKRA_RESULT_STATUS(sreq->cmnd.result);
@@ -108,14 +122,7 @@ static int fail_status(const struct iskra_scsi_request *sreq)
     else
         rc = fail(sreq, ISKRA_E_SCSI, status == ISKRA_STATUS_RESERVATION_CONFLICT ? EBUSY : EIO,
                   ": status %s (%02Xh)", iskra_scsi_status_name(status), status);
-    struct iskra_error *err = sreq->error;
-    if (err != NULL) {
-        err->scsi_status = status;
-        if (status == ISKRA_STATUS_CHECK_CONDITION) {
-            err->sense_len = sreq->cmnd.sense_len;
-            memcpy(err->sense, sreq->cmnd.sense, sreq->cmnd.sense_len);
-        }
-    }
+    status_keep(sreq);
     return rc;
 }
 
@@ -136,13 +143,14 @@ static int fail_connection(const struct iskra_scsi_request *sreq, enum iskra_cod
     return rc;
 }
 
-/* The session refused the answer itself, and said in which way it makes no sense. */
+/* The session refused the answer itself, and said in which way it makes no sense: in the same place
+ * where fail() tells the whole. */
 static int fail_response(const struct iskra_scsi_request *sreq, uint8_t host_byte)
 {
-    const struct iskra_session *s = sreq->sdev->host->session;
+    const struct iskra_error *why = sreq->error;
 
-    if (s != NULL && s->error.code == ISKRA_E_RESPONSE)
-        return fail(sreq, ISKRA_E_RESPONSE, EIO, ": %s", s->error.text);
+    if (sreq->cmnd.told && why != NULL)
+        return fail(sreq, why->code, why->sys_errno, ": %s", why->text);
     if (host_byte == ISKRA_DID_BAD_TARGET)
         return fail(sreq, ISKRA_E_RESPONSE, EBADMSG,
                     ": the response's lengths contradict the command (DID_BAD_TARGET)");
@@ -200,12 +208,21 @@ int iskra_outcome_canceled(const struct iskra_scsi_request *sreq)
     return fail(sreq, ISKRA_E_CANCELED, ECANCELED, ": cancelled");
 }
 
+/* CHECK CONDITION with NO SENSE or RECOVERED ERROR is as good as GOOD, if it brings the data. */
 int iskra_outcome_short(const struct iskra_scsi_request *sreq)
 {
-    return fail(sreq, ISKRA_E_RESPONSE, EIO, ": %s, but %" PRIu32 " of %" PRIu32 " bytes %s",
-                iskra_scsi_status_name(ISKRA_RESULT_STATUS(sreq->cmnd.result)), sreq->cmnd.residual,
-                sreq->cmnd.transfer_len,
-                sreq->cmnd.dir == ISKRA_DIR_WRITE ? "were not taken" : "are missing");
+    struct iskra_sense s;
+    char text[SENSE_TEXT_LEN] = "";
+    bool sense = ISKRA_RESULT_STATUS(sreq->cmnd.result) == ISKRA_STATUS_CHECK_CONDITION &&
+                 iskra_sense_decode(sreq->cmnd.sense, sreq->cmnd.sense_len, &s) == 0;
+    if (sense)
+        (void)sense_text(&s, text);
+    int rc = fail(sreq, ISKRA_E_RESPONSE, EIO, ": %s%s%s, but %" PRIu32 " of %" PRIu32 " bytes %s",
+                  iskra_scsi_status_name(ISKRA_RESULT_STATUS(sreq->cmnd.result)), sense ? ", " : "",
+                  text, sreq->cmnd.residual, sreq->cmnd.transfer_len,
+                  sreq->cmnd.dir == ISKRA_DIR_WRITE ? "were not taken" : "are missing");
+    status_keep(sreq);
+    return rc;
 }
 
 int iskra_outcome_lost_write(struct iskra_scsi_request *sreq)

@@ -21,6 +21,7 @@ void iskra_scsi_request_init(struct iskra_scsi_request *sreq, struct iskra_sdev 
     sreq->sdev = sdev;
     sreq->done = done;
     sreq->error = error;
+    sreq->cmnd.error = error;
 }
 
 static int check_iov(const struct iovec *iov, uint32_t iov_cnt, uint64_t len,

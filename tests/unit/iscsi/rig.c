@@ -412,6 +412,7 @@ void rig_cmd_init(struct rig *r, struct rig_cmd *cmd, enum iskra_data_dir dir, u
         .iov_cnt = 1,
         .transfer_len = len,
         .result = 0xdeadbeef,
+        .error = &cmd->error,
         .scsi_done = cmd_done,
     };
 }

@@ -44,6 +44,7 @@ struct rig_cmd {
     uint8_t cdb[ISKRA_ECDB_LEN_MAX];
     uint8_t data[RIG_DATA_LEN];
     struct iovec iov;
+    struct iskra_error error; /* its story */
     unsigned done_cnt;
     bool task_was_gone; /* cmnd.task was NULL in scsi_done */
 };

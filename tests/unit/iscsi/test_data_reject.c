@@ -59,7 +59,7 @@ static void rejected_data_fails_its_command_at_once(void **state)
     assert_int_equal(cmds[0].cmd.done_cnt, 1);
     assert_int_equal(cmds[0].cmd.cmnd.result, SOFT_ERROR);
     assert_int_equal(cmds[0].cmd.cmnd.residual, 1024);
-    assert_non_null(strstr(rig_session(r)->error.text, "for its digest"));
+    assert_non_null(strstr(cmds[0].cmd.error.text, "for its digest"));
     rig_assert_no_conn_error(r);
     rig_free(r);
 }

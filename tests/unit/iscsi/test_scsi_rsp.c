@@ -87,7 +87,7 @@ static void response_code_other_than_0_is_an_error_whatever_the_status(void **st
     rsp.response = 1;
     rig_feed_scsi_rsp(r, &rsp, NULL, 0);
     expect(r, ISKRA_DID_ERROR, GOOD, 0);
-    assert_non_null(strstr(rig_session(r)->error.text, "response code 1"));
+    assert_non_null(strstr(cmd.error.text, "response code 1"));
     rig_free(r);
 }
 
@@ -235,8 +235,8 @@ static void short_read_says_how_much_came(void **state)
     struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, itt, GOOD);
     rig_feed_scsi_rsp(r, &rsp, NULL, 0);
     expect(r, ISKRA_DID_ERROR, GOOD, 1000);
-    assert_int_equal(rig_session(r)->error.code, ISKRA_E_RESPONSE);
-    assert_non_null(strstr(rig_session(r)->error.text, "600 bytes arrived"));
+    assert_int_equal(cmd.error.code, ISKRA_E_RESPONSE);
+    assert_non_null(strstr(cmd.error.text, "600 bytes arrived"));
     rig_free(r);
 }
 

@@ -333,18 +333,6 @@ static void contradicting_lengths_are_a_response_error(void **state)
     assert_int_equal(io->error.code, ISKRA_E_RESPONSE);
 }
 
-static void an_answer_the_session_refused_keeps_its_story(void **state)
-{
-    struct rig *r = *state;
-    struct rig_io *io = rig_read(r, 0, 0, 1);
-
-    r->session.error = (struct iskra_error){.code = ISKRA_E_RESPONSE, .text = "response code 1"};
-    for (int tries = 0; tries < 10 && io->done_cnt == 0; tries++)
-        rig_answer(r, 0, ISKRA_RESULT(ISKRA_DID_BAD_TARGET, 0), 0);
-    assert_int_equal(io->error.code, ISKRA_E_RESPONSE);
-    assert_non_null(strstr(io->error.text, "response code 1"));
-}
-
 static void an_offline_device_says_so(void **state)
 {
     struct rig *r = *state;
@@ -405,7 +393,6 @@ int main(void)
         T(the_time_a_session_is_away_does_not_count),
         T(a_device_that_becomes_ready_is_waited_for),
         T(contradicting_lengths_are_a_response_error),
-        T(an_answer_the_session_refused_keeps_its_story),
         T(an_offline_device_says_so),
         T(a_request_may_be_submitted_again_from_inside_done),
     };

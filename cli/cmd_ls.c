@@ -131,6 +131,7 @@ struct listing {
 static void target_print(struct listing *listing, const char *heading, const char *target_name,
                          const struct lun_list *luns)
 {
+    listing->target_cnt++;
     if (listing->json) {
         struct json_object *o = cli_json_object(), *array = cli_json_array();
         for (unsigned i = 0; i < luns->cnt; i++)
@@ -140,7 +141,7 @@ static void target_print(struct listing *listing, const char *heading, const cha
         cli_json_append(listing->json, o);
         return;
     }
-    cli_print("%s%s\n", listing->target_cnt++ ? "\n" : "", heading);
+    cli_print("%s%s\n", listing->target_cnt > 1 ? "\n" : "", heading);
     if (luns->cnt)
         table_print(luns);
     else
@@ -248,7 +249,9 @@ static int ls_run(struct cli *cli)
         listing.json = cli_json_array();
     const char *where = cli->args[0];
     exit_code = url_target(where) ? target_list(&listing, where) : portal_list(&listing, where);
-    if (cli->json)
+    if (cli->json && exit_code && listing.target_cnt == 0)
+        cli_json_free(listing.json); /* an error, and nothing found beside it */
+    else if (cli->json)
         cli_json_print(listing.json);
     return exit_code;
 }

@@ -35,6 +35,12 @@ static const EVP_MD *digest_of(uint8_t alg)
     }
 }
 
+const char *iskra_chap_alg_name(uint8_t alg)
+{
+    static const char *const names[] = {"MD5", "SHA1", "SHA-256", "SHA3-256"};
+    return alg >= ISKRA_CHAP_MD5 && alg <= ISKRA_CHAP_SHA3_256 ? names[alg - ISKRA_CHAP_MD5] : "?";
+}
+
 size_t iskra_chap_digest(uint8_t alg, uint8_t id, const char *secret, const uint8_t *challenge,
                          size_t challenge_len, uint8_t digest[ISKRA_CHAP_DIGEST_MAX])
 {

@@ -80,6 +80,9 @@ int iskra_chap_advance(struct iskra_chap *chap, bool method_chosen, struct iskra
 /* True when a refusal now may mean that the target dislikes a list of algorithms. */
 bool iskra_chap_list_refused(const struct iskra_chap *chap);
 
+/* "MD5", "SHA1", "SHA-256", "SHA3-256"; static storage. */
+const char *iskra_chap_alg_name(uint8_t alg);
+
 /* The digest of id, secret and challenge (RFC 1994 4.1); its length, or 0 if libcrypto has not got
  * the algorithm. */
 size_t iskra_chap_digest(uint8_t alg, uint8_t id, const char *secret, const uint8_t *challenge,

@@ -105,8 +105,8 @@ struct iskra_uevent {
 };
 
 /* Down: one request, answered in place. `hdr` (48 bytes) and `data` are SEND_PDU's PDU: copied
- * before the call returns. The class overwrites ITT (unless reserved) and CmdSN, and ExpStatSN
- * except for Login and Text. On a refusal returns the negative errno that is also in ev->iferror or
+ * before the call returns. The class overwrites ITT (unless reserved), CmdSN, and ExpStatSN except
+ * for Login. On a refusal returns the negative errno that is also in ev->iferror or
  * r.retcode, with the story in *err. */
 struct iskra_if_ops {
     int (*request)(void *handle, struct iskra_uevent *ev, const uint8_t *hdr, const uint8_t *data,

@@ -209,12 +209,13 @@ static int recv_pdu(struct iskra_initiator *ini, const uint8_t *hdr, const uint8
     if (opcode == ISKRA_OP_LOGIN_RSP && in_login)
         return iskra_initiator_login_received(ini, hdr, data, len, err);
     if (opcode == ISKRA_OP_TEXT_RSP && ini->asking)
-        return iskra_initiator_text_received(ini, hdr, data, len, err);
+        return ini->discovery ? iskra_initiator_text_received(ini, hdr, data, len, err)
+                              : iskra_initiator_renegotiation_received(ini, hdr, data, len, err);
     if (opcode == ISKRA_OP_LOGOUT_RSP &&
         (ini->state == ISKRA_INITIATOR_IN_LOGOUT || ini->state == ISKRA_INITIATOR_LOGOUT_REQUESTED))
         return iskra_initiator_logout_received(ini, hdr, err);
     if (opcode == ISKRA_OP_ASYNC && !in_login)
-        return iskra_initiator_async_received(ini, hdr, err);
+        return iskra_initiator_async_received(ini, hdr, data, len, err);
     if ((opcode == ISKRA_OP_NOP_IN || opcode == ISKRA_OP_REJECT) && !in_login)
         return 0;
     return unexpected(ini, opcode, err);

@@ -1,6 +1,7 @@
 /* The inside of an initiator, for the files that are its steps: initiator.c (life),
  * initiator_events.c (states and events), connect.c (addresses), establish.c (from a connected
- * socket to full feature phase), logout.c (ends the target has a part in), sendtargets.c. */
+ * socket to full feature phase), logout.c (ends the target has a part in), sendtargets.c,
+ * renegotiate.c (text in full feature phase, when the target wants it). */
 #ifndef ISKRA_CONTROL_INITIATOR_STEPS_H
 #define ISKRA_CONTROL_INITIATOR_STEPS_H
 
@@ -32,7 +33,7 @@ struct iskra_initiator {
     bool opened;
     bool closing;    /* whoever is above wants no more than closed() */
     bool logged_out; /* the target has confirmed: close in good order */
-    bool asking;     /* discovery: a Text Request is out */
+    bool asking;     /* a Text Request is out */
     struct iskra_error why;
     struct iskra_work work;
     struct iskra_timer timer; /* connecting, login, a discovery round, logout */
@@ -57,6 +58,8 @@ struct iskra_initiator {
     bool chap_single; /* this is the second login, with one algorithm only */
     struct iskra_login *login;
     struct iskra_discovery *discovery; /* NULL in a normal session */
+    uint32_t text_ttt;                 /* of a negotiation in full feature phase, to go on with */
+    uint64_t text_lun;
 };
 
 /* initiator_events.c */
@@ -94,7 +97,13 @@ int iskra_initiator_logout(struct iskra_initiator *ini, enum iskra_initiator_sta
 int iskra_initiator_logout_received(struct iskra_initiator *ini, const uint8_t *hdr,
                                     struct iskra_error *err);
 int iskra_initiator_async_received(struct iskra_initiator *ini, const uint8_t *hdr,
-                                   struct iskra_error *err);
+                                   const uint8_t *data, size_t len, struct iskra_error *err);
+
+/* renegotiate.c */
+int iskra_initiator_renegotiate(struct iskra_initiator *ini, struct iskra_error *err);
+int iskra_initiator_renegotiation_received(struct iskra_initiator *ini, const uint8_t *hdr,
+                                           const uint8_t *data, size_t len,
+                                           struct iskra_error *err);
 
 /* sendtargets.c */
 int iskra_initiator_send_targets(struct iskra_initiator *ini, struct iskra_error *err);

@@ -210,6 +210,15 @@ static int receive_constant(struct iskra_keys *keys, const struct iskra_key *key
     return 0;
 }
 
+/* RFC 7143 12: security keys belong to the security stage, and of the others only declarations may
+ * be said there. What RFC 7143 has done away with is rejected wherever it comes. */
+static bool legal_now(const struct iskra_keys *keys, const struct iskra_key *key)
+{
+    if (key->kind == ISKRA_KEY_OBSOLETE)
+        return true;
+    return keys->in_security == (key->kind == ISKRA_KEY_AUTH);
+}
+
 static int receive_negotiated(struct iskra_keys *keys, const struct iskra_key *key, uint32_t bit,
                               const struct iskra_text_pair *pair, struct iskra_text_out *out,
                               struct iskra_error *err)
@@ -217,6 +226,10 @@ static int receive_negotiated(struct iskra_keys *keys, const struct iskra_key *k
     bool offered = (keys->offered & bit) != 0;
     if (keys->answered & bit)
         return refuse(err, pair, "negotiated twice");
+    if (!legal_now(keys, key))
+        return keys->in_security ? refuse(err, pair, "an operational key in the security stage")
+                                 : refuse_as(err, ISKRA_E_AUTH, EACCES, pair,
+                                             "a security key outside the security stage");
     keys->answered |= bit;
     if (key->kind == ISKRA_KEY_AUTH)
         return receive_auth(keys, pair, err);
@@ -251,9 +264,23 @@ static int receive_unknown(struct iskra_keys *keys, const struct iskra_text_pair
 {
     if (iskra_slice_is(pair->value, "NotUnderstood"))
         return 0; /* an answer, though to nothing of ours: answering it could go on for ever */
+    if (pair->key.len >= 5 && memcmp(pair->key.p, "CHAP_", 5) == 0)
+        return refuse_as(err, ISKRA_E_AUTH, EACCES, &(struct iskra_text_pair){pair->key, {"", 0}},
+                         "CHAP is not under way");
     if (++keys->unknown_cnt > ISKRA_UNKNOWN_KEYS_MAX)
         return refuse(err, pair, "too many keys that RFC 7143 does not know");
     answer(out, pair, "NotUnderstood");
+    return 0;
+}
+
+/* RFC 7143 13: what is negotiated in a login is settled for the session's life. */
+static int reject_late(const struct iskra_text_pair *pair, struct iskra_text_out *out)
+{
+    bool constant = iskra_slice_is(pair->value, "Reject") ||
+                    iskra_slice_is(pair->value, "Irrelevant") ||
+                    iskra_slice_is(pair->value, "NotUnderstood");
+    if (!constant)
+        answer(out, pair, "Reject");
     return 0;
 }
 
@@ -268,7 +295,9 @@ int iskra_keys_receive(struct iskra_keys *keys, const struct iskra_text_pair *pa
     bool again = (keys->answered & bit) != 0;
     switch (key->kind) {
     case ISKRA_KEY_OURS:
-        return 0;
+        return iskra_slice_is(pair->value, "Reject")
+                   ? refuse(err, pair, "the target rejects what it was told")
+                   : 0;
     case ISKRA_KEY_NUMBER:
         keys->answered |= bit;
         return declare_number(keys, key, pair, again, err);
@@ -281,6 +310,8 @@ int iskra_keys_receive(struct iskra_keys *keys, const struct iskra_text_pair *pa
         keys->answered |= bit;
         return declare_address(keys, pair, again, err);
     default:
+        if (keys->full_feature)
+            return reject_late(pair, out);
         return receive_negotiated(keys, key, bit, pair, out, err);
     }
 }

@@ -27,6 +27,7 @@ struct iskra_key {
     uint32_t min, max;
     size_t offer;  /* where in struct iskra_key_offer: bool, uint32_t, struct iskra_digest_prefs */
     size_t result; /* where in struct iskra_key_results: bool, uint32_t, uint8_t */
+    bool not_offered; /* only answered when a target proposes it */
 };
 
 /* NULL when there is no such key; *ret_bit is the key's bit in struct iskra_keys. */

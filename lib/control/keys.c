@@ -54,6 +54,8 @@ static const struct iskra_key table[] = {
     {"SessionType", ISKRA_KEY_OURS},
     {"SendTargets", ISKRA_KEY_OURS},
     {"TaskReporting", ISKRA_KEY_REPORTING, true},
+    {"iSCSIProtocolLevel", ISKRA_KEY_MIN, true, false, 0, 31, OFFER(protocol_level),
+     RESULT(protocol_level), .not_offered = true},
     {"IFMarker", ISKRA_KEY_OBSOLETE},
     {"OFMarker", ISKRA_KEY_OBSOLETE},
     {"IFMarkInt", ISKRA_KEY_OBSOLETE},
@@ -91,6 +93,7 @@ void iskra_key_offer_default(struct iskra_key_offer *offer, bool discovery)
         .time2wait = 2,
         .time2retain = 0,
         .error_recovery_level = 0,
+        .protocol_level = 1, /* RFC 7143 */
     };
 }
 
@@ -111,6 +114,7 @@ static const struct iskra_key_results rfc_defaults = {
     .time2wait = 2,
     .time2retain = 20,
     .error_recovery_level = 0,
+    .protocol_level = 1,
 };
 
 void iskra_keys_init(struct iskra_keys *keys, const struct iskra_key_offer *offer)
@@ -168,45 +172,101 @@ void iskra_keys_offer_security(struct iskra_keys *keys, struct iskra_text_out *o
 {
     iskra_text_put(out, table[0].name, keys->offer.chap ? "CHAP" : "None");
     keys->offered |= 1u;
+    keys->in_security = true;
 }
 
 /* What the target brought up itself is settled and must not be offered again (RFC 7143 6.3). */
 void iskra_keys_offer_operational(struct iskra_keys *keys, struct iskra_text_out *out)
 {
+    keys->in_security = false;
     for (size_t i = 0; i < KEY_CNT; i++) {
         bool settled = ((keys->offered | keys->answered) & (1u << i)) != 0;
-        if (!settled && !(keys->offer.discovery && table[i].normal_only))
+        if (!settled && !table[i].not_offered && !(keys->offer.discovery && table[i].normal_only))
             offer_one(keys, &table[i], out);
     }
     iskra_text_put_u32(out, "MaxRecvDataSegmentLength", keys->offer.max_recv_data_len);
 }
 
-static bool was_answered(const struct iskra_keys *keys, const char *name)
+static uint32_t bit_of(const char *name)
 {
     uint32_t bit = 0;
     (void)iskra_key_find((struct iskra_slice){name, strlen(name)}, &bit);
-    return (keys->answered & bit) != 0;
+    return bit;
+}
+
+static bool prefs_have(const struct iskra_digest_prefs *prefs, uint8_t digest)
+{
+    for (unsigned i = 0; i < prefs->cnt && i < 2; i++) {
+        if (prefs->list[i] == digest)
+            return true;
+    }
+    return prefs->cnt == 0 && digest == ISKRA_DIGEST_NONE;
+}
+
+/* An offer nobody has answered. RFC 7143 6.2.2: where our word alone decides, an answer may be left
+ * out; a digest that was demanded is not done without. Other keys keep their default. */
+static int take_silence(struct iskra_keys *keys, const struct iskra_key *key,
+                        struct iskra_error *err)
+{
+    const void *offer = iskra_key_offer_at(keys, key);
+    void *result = iskra_key_result_at(keys, key);
+    if (key->kind == ISKRA_KEY_AND && !*(const bool *)offer)
+        *(bool *)result = false;
+    if (key->kind == ISKRA_KEY_OR && *(const bool *)offer)
+        *(bool *)result = true;
+    if (key->kind == ISKRA_KEY_DIGEST && !prefs_have(offer, *(const uint8_t *)result)) {
+        char list[24];
+        return iskra_fail(err, ISKRA_E_NEGOTIATION, EPROTO,
+                          "%s: the offer was %s, and the target does not answer", key->name,
+                          iskra_digest_prefs_text(offer, list, sizeof(list)));
+    }
+    return 0;
+}
+
+/* RFC 7143 13.14: FirstBurstLength means nothing when no data may go unasked; nothing else that is
+ * offered is ever irrelevant. */
+static int judge_irrelevant(const struct iskra_keys *keys, bool unsolicited,
+                            struct iskra_error *err)
+{
+    uint32_t wrong = keys->irrelevant & ~(unsolicited ? 0 : bit_of("FirstBurstLength"));
+    for (size_t i = 0; i < KEY_CNT; i++) {
+        if (wrong & (1u << i))
+            return iskra_fail(err, ISKRA_E_NEGOTIATION, EPROTO,
+                              "%s=Irrelevant: the target calls a key irrelevant that is not",
+                              table[i].name);
+    }
+    return 0;
+}
+
+void iskra_keys_reopen(struct iskra_keys *keys)
+{
+    keys->full_feature = true;
+    keys->in_security = false;
+    keys->answered &= ~bit_of("MaxRecvDataSegmentLength");
 }
 
 int iskra_keys_finish(struct iskra_keys *keys, struct iskra_error *err)
 {
     struct iskra_key_results *r = &keys->results;
+    int ret = 0;
+    for (size_t i = 0; i < KEY_CNT && ret == 0; i++) {
+        if ((keys->offered & ~keys->answered) & (1u << i))
+            ret = take_silence(keys, &table[i], err);
+    }
+    if (ret < 0)
+        return ret;
     if (r->max_outstanding_r2t > ISKRA_MAX_OUTSTANDING_R2T_LIMIT)
         r->max_outstanding_r2t = ISKRA_MAX_OUTSTANDING_R2T_LIMIT;
     if (keys->offer.discovery)
         return 0;
 
-    /* RFC 7143 13.14: FirstBurstLength means nothing when no data may go unasked; nothing else is
-     * ever irrelevant. */
     bool unsolicited = r->immediate_data || !r->initial_r2t;
-    uint32_t first_burst_bit = 0;
-    (void)iskra_key_find((struct iskra_slice){"FirstBurstLength", 16}, &first_burst_bit);
-    if ((keys->irrelevant & ~first_burst_bit) != 0 || (keys->irrelevant != 0 && unsolicited))
-        return iskra_fail(err, ISKRA_E_NEGOTIATION, EPROTO,
-                          "the target calls a key irrelevant that is not");
+    ret = judge_irrelevant(keys, unsolicited, err);
+    if (ret < 0)
+        return ret;
 
     if (r->first_burst_len > r->max_burst_len) {
-        if (unsolicited && was_answered(keys, "FirstBurstLength"))
+        if (unsolicited && (keys->answered & bit_of("FirstBurstLength")) != 0)
             return iskra_fail(err, ISKRA_E_NEGOTIATION, EPROTO,
                               "FirstBurstLength %u is larger than MaxBurstLength %u",
                               r->first_burst_len, r->max_burst_len);

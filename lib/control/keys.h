@@ -41,6 +41,7 @@ struct iskra_key_offer {
     uint32_t max_outstanding_r2t, max_connections;
     uint32_t time2wait, time2retain;
     uint32_t error_recovery_level;
+    uint32_t protocol_level; /* RFC 7144: not offered, but what a target's proposal is judged by */
 };
 
 /* In a discovery session no PDU may carry more text than a connection holds. */
@@ -60,9 +61,12 @@ struct iskra_key_results {
     uint32_t max_outstanding_r2t, max_connections;
     uint32_t time2wait, time2retain;
     uint32_t error_recovery_level;
+    uint32_t protocol_level;
     uint32_t tpgt;
     bool auth_none;         /* the target chose AuthMethod=None */
     bool auth_chap;         /* the target chose AuthMethod=CHAP */
+    uint8_t chap_alg;       /* enum iskra_chap_alg, once CHAP has ended well; else 0 */
+    bool chap_mutual;       /* and the target has proven itself */
     char target_alias[256]; /* escaped, safe to print; "" if not given */
     char target_address[ISKRA_TARGET_ADDRESS_LEN_MAX +
                         1]; /* as it came, without NULs; "" if not given */
@@ -72,6 +76,8 @@ struct iskra_key_results {
 struct iskra_keys {
     struct iskra_key_offer offer;
     struct iskra_key_results results;
+    bool in_security;                       /* only what belongs there may be said now */
+    bool full_feature;                      /* only what may change after the login */
     uint32_t offered, answered, irrelevant; /* one bit per key of the table */
     unsigned unknown_cnt;
 };
@@ -81,6 +87,10 @@ void iskra_keys_init(struct iskra_keys *keys, const struct iskra_key_offer *offe
 /* Write what is to be offered in a stage. */
 void iskra_keys_offer_security(struct iskra_keys *keys, struct iskra_text_out *out);
 void iskra_keys_offer_operational(struct iskra_keys *keys, struct iskra_text_out *out);
+
+/* The login is over and the target wants to negotiate again: MaxRecvDataSegmentLength may be
+ * declared anew, the rest stays as it is. */
+void iskra_keys_reopen(struct iskra_keys *keys);
 
 /* One pair from the target: an answer, a declaration, or a proposal, whose answer is written to
  * `out`. 0 or a negative errno with ISKRA_E_NEGOTIATION. */

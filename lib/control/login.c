@@ -161,8 +161,10 @@ static int judge_header(const struct iskra_login *l, const struct iskra_pdu_logi
     return 0;
 }
 
-static int gather(struct iskra_login *l, const uint8_t *text, size_t len, struct iskra_error *err)
+int iskra_login_gather(struct iskra_login *login, const uint8_t *text, size_t len,
+                       struct iskra_error *err)
 {
+    struct iskra_login *l = login;
 #ifndef ISKRA_PLANTED_LOGIN_LENGTH /* left out on purpose to prove that the fuzzer finds it */
     if (len > ISKRA_LOGIN_TEXT_MAX - l->text_total)
         return iskra_fail(err, ISKRA_E_NEGOTIATION, EMSGSIZE,
@@ -223,6 +225,10 @@ static int take_security(struct iskra_login *l, struct iskra_slice text, struct 
         ret = iskra_keys_receive_all(&l->keys, text, &l->out, err);
     if (ret == 0)
         ret = iskra_chap_advance(&l->chap, l->keys.results.auth_chap, &l->out, err);
+    if (ret == 0 && l->chap.step == ISKRA_CHAP_PROVEN) {
+        l->keys.results.chap_alg = l->chap.alg;
+        l->keys.results.chap_mutual = l->cfg.chap->target_secret[0] != '\0';
+    }
     return ret;
 }
 
@@ -262,7 +268,7 @@ int iskra_login_response(struct iskra_login *login, const uint8_t *hdr, const ui
         return iskra_login_refused(rsp.status_class, rsp.status_detail, err);
     if (rsp.status_class == 1)
         l->in_len = 0; /* nothing said before matters any more */
-    int ret = gather(l, text, len, err);
+    int ret = iskra_login_gather(l, text, len, err);
     if (ret < 0)
         return ret;
     if (rsp.status_class == 1)

@@ -78,6 +78,10 @@ void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t 
 int iskra_login_response(struct iskra_login *login, const uint8_t *hdr, const uint8_t *text,
                          size_t len, struct iskra_error *err);
 
+/* Adds text of the target's to in_buf, within ISKRA_LOGIN_TEXT_MAX. */
+int iskra_login_gather(struct iskra_login *login, const uint8_t *text, size_t len,
+                       struct iskra_error *err);
+
 /* The error a Status-Class and -Detail amount to (not 0, not a redirect): fills *err, returns the
  * negative errno. */
 int iskra_login_refused(uint8_t status_class, uint8_t status_detail, struct iskra_error *err);

@@ -1,10 +1,11 @@
 /* Ends in which the target has a part: our Logout and its answer, and its Asynchronous Messages
  * (RFC 7143 11.9, 11.14). */
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "control/initiator_steps.h"
 #include "error.h"
+#include "wire/sense.h"
 
 #define LOGOUT_CLOSE_SESSION 0u
 
@@ -44,13 +45,6 @@ int iskra_initiator_logout_received(struct iskra_initiator *ini, const uint8_t *
     return 0;
 }
 
-static int lost(struct iskra_error *err, const char *what, const struct iskra_pdu_async *pdu)
-{
-    return iskra_fail(err, ISKRA_E_CONNECTION, ECONNRESET,
-                      "%s (async event %u, parameters %u %u %u)", what, pdu->event, pdu->param1,
-                      pdu->param2, pdu->param3);
-}
-
 /* Parameter 3 is how many seconds there are to do it in; we do it at once. */
 static int logout_requested(struct iskra_initiator *ini, const struct iskra_pdu_async *pdu,
                             struct iskra_error *err)
@@ -58,25 +52,60 @@ static int logout_requested(struct iskra_initiator *ini, const struct iskra_pdu_
     if (ini->state != ISKRA_INITIATOR_LOGGED_IN)
         return 0; /* on its way */
     if (ini->why.code == ISKRA_OK)
-        (void)lost(&ini->why, "the target asked for a logout", pdu);
+        (void)iskra_fail(&ini->why, ISKRA_E_CONNECTION, ECONNRESET,
+                         "the target asked for a logout within %u s (async event %u)", pdu->param3,
+                         pdu->event);
     return iskra_initiator_logout(ini, ISKRA_INITIATOR_LOGOUT_REQUESTED, err);
 }
 
+/* Parameters 2 and 3 are Time2Wait and Time2Retain (RFC 7143 11.9.1). */
+static int dropped(const struct iskra_pdu_async *pdu, const char *what, struct iskra_error *err)
+{
+    return iskra_fail(err, ISKRA_E_CONNECTION, ECONNRESET,
+                      "the target drops %s (async event %u): it may be tried again after %u s, "
+                      "tasks are kept for %u s",
+                      what, pdu->event, pdu->param2, pdu->param3);
+}
+
+/* The sense of a SCSI event, in words; the devices find out for themselves what it means. */
+static void tell_scsi_event(const struct iskra_initiator *ini, const uint8_t *data, size_t len)
+{
+    const uint8_t *bytes;
+    size_t sense_len = 0;
+    struct iskra_sense sense;
+    char line[160];
+    if (!ini->ops->note)
+        return;
+    bool told = iskra_sense_segment(data, len, &bytes, &sense_len) == 0 &&
+                iskra_sense_decode(bytes, sense_len, &sense) == 0;
+    if (told)
+        (void)snprintf(line, sizeof(line), "the target reports %s %02x/%02x, %s",
+                       iskra_sense_key_name(sense.key), sense.asc, sense.ascq,
+                       iskra_asc_name(sense.asc, sense.ascq));
+    else
+        (void)snprintf(line, sizeof(line),
+                       "the target reports a SCSI event whose %zu bytes are no sense data", len);
+    ini->ops->note(ini->owner, line);
+}
+
 int iskra_initiator_async_received(struct iskra_initiator *ini, const uint8_t *hdr,
-                                   struct iskra_error *err)
+                                   const uint8_t *data, size_t len, struct iskra_error *err)
 {
     struct iskra_pdu_async pdu;
     iskra_async_decode(hdr, &pdu);
     switch (pdu.event) {
+    case ASYNC_SCSI:
+        tell_scsi_event(ini, data, len);
+        return 0;
     case ASYNC_REQUEST_LOGOUT:
         return logout_requested(ini, &pdu, err);
     case ASYNC_DROP_CONNECTION:
-        return lost(err, "the target drops the connection", &pdu);
+        return dropped(&pdu, "the connection", err);
     case ASYNC_DROP_ALL:
-        return lost(err, "the target drops all connections", &pdu);
+        return dropped(&pdu, "all connections of the session", err);
     case ASYNC_NEGOTIATE:
-        return lost(err, "the target wants to negotiate again", &pdu);
+        return iskra_initiator_renegotiate(ini, err);
     default:
-        return 0; /* SCSI events are the devices' business; the rest is vendors' */
+        return 0; /* a vendor's, or of a later standard: no answer is due */
     }
 }

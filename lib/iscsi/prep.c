@@ -117,11 +117,6 @@ uint32_t iskra_prep_data_out_pdu(const struct iskra_task *task, const struct isk
     return len;
 }
 
-static bool keeps_its_exp_stat_sn(uint8_t opcode)
-{
-    return opcode == ISKRA_OP_LOGIN || opcode == ISKRA_OP_TEXT;
-}
-
 /* The header came from the control plane (mgmt.c); here it gets its serial numbers, which lie in
  * the same place in all of these requests. An immediate PDU shows the current CmdSN without using
  * it up (RFC 7143 4.2.2.1). */
@@ -133,7 +128,7 @@ int iskra_prep_mgmt_pdu(struct iskra_task *task)
     if (s->state == ISKRA_SESSION_LOGGING_OUT)
         return -ENOTCONN;
     iskra_put_be32(task->hdr + 24, s->window.cmd_sn);
-    if (!keeps_its_exp_stat_sn(task->opcode))
+    if (task->opcode != ISKRA_OP_LOGIN)
         iskra_put_be32(task->hdr + 28, task->conn->exp_stat_sn);
     if (task->opcode == ISKRA_OP_LOGOUT && s->state == ISKRA_SESSION_LOGGED_IN)
         iskra_session_set_state(s, ISKRA_SESSION_LOGGING_OUT);

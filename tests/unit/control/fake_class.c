@@ -210,7 +210,14 @@ static int fake_target(void *owner, const struct iskra_target_entry *e)
     return f->target_cnt == f->stop_after;
 }
 
+static void fake_note(void *owner, const char *line)
+{
+    struct fake *f = owner;
+    (void)snprintf(f->noted, sizeof(f->noted), "%s", line);
+}
+
 static const struct iskra_initiator_ops fake_ops = {
+    .note = fake_note,
     .up = fake_up,
     .down = fake_down,
     .closed = fake_closed,
@@ -378,12 +385,17 @@ void fake_logout_response(struct fake *f)
     fake_event(f, hdr, "");
 }
 
+void fake_async_of(struct fake *f, const struct iskra_pdu_async *pdu, const char *text)
+{
+    uint8_t hdr[ISKRA_BHS_LEN];
+    iskra_async_encode(pdu, hdr);
+    fake_event(f, hdr, text);
+}
+
 void fake_async(struct fake *f, uint8_t event)
 {
-    struct iskra_pdu_async pdu = {.itt = ISKRA_RESERVED_TAG, .event = event, .param3 = 5};
-    uint8_t hdr[ISKRA_BHS_LEN];
-    iskra_async_encode(&pdu, hdr);
-    fake_event(f, hdr, "");
+    const struct iskra_pdu_async pdu = {.itt = ISKRA_RESERVED_TAG, .event = event, .param3 = 5};
+    fake_async_of(f, &pdu, "");
 }
 
 void fake_text_response(struct fake *f, bool last, const char *text)

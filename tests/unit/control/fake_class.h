@@ -41,6 +41,7 @@ struct fake {
     /* The layer above. */
     unsigned up_cnt, down_cnt, closed_cnt, target_cnt;
     struct iskra_error why;
+    char noted[200]; /* the last line for operators */
     char targets[1024];
     bool free_in_callback, close_in_up;
     unsigned stop_after; /* targets */
@@ -65,6 +66,7 @@ void fake_to_login(struct fake *f); /* open, connected: the first Login Request 
 void fake_to_full_feature(struct fake *f);
 void fake_logout_response(struct fake *f);
 void fake_async(struct fake *f, uint8_t event);
+void fake_async_of(struct fake *f, const struct iskra_pdu_async *pdu, const char *text);
 void fake_text_response(struct fake *f, bool last, const char *text);
 
 uint8_t fake_opcode(const struct fake *f); /* of the last PDU sent */

@@ -548,46 +548,6 @@ static void a_redirect_to_no_address_is_refused(void **state)
     fake_free(f);
 }
 
-/* ---- asynchronous messages ---- */
-
-static void a_request_to_log_out_is_obeyed_and_told(void **state)
-{
-    struct fake *f = fake_new("127.0.0.1", false);
-    fake_to_full_feature(f);
-    fake_async(f, 1);
-    assert_int_equal(fake_opcode(f), ISKRA_OP_LOGOUT);
-    assert_int_equal(iskra_initiator_state(f->ini), ISKRA_INITIATOR_LOGOUT_REQUESTED);
-    fake_async(f, 1);
-    fake_logout_response(f);
-    assert_int_equal(f->down_cnt, 1);
-    assert_non_null(strstr(f->why.text, "asked for a logout"));
-    fake_free(f);
-}
-
-static void a_target_that_drops_or_renegotiates_ends_the_session(void **state)
-{
-    for (uint8_t event = 2; event <= 4; event++) {
-        struct fake *f = fake_new("127.0.0.1", false);
-        fake_to_full_feature(f);
-        fake_async(f, event);
-        assert_int_equal(f->down_cnt, 1);
-        assert_int_equal(f->why.code, ISKRA_E_CONNECTION);
-        fake_free(f);
-    }
-}
-
-static void other_async_events_change_nothing(void **state)
-{
-    struct fake *f = fake_new("127.0.0.1", false);
-    fake_to_full_feature(f);
-    fake_async(f, 0);
-    for (unsigned event = 5; event < 256; event++)
-        fake_async(f, (uint8_t)event);
-    assert_int_equal(f->down_cnt, 0);
-    assert_int_equal(iskra_initiator_state(f->ini), ISKRA_INITIATOR_LOGGED_IN);
-    fake_free(f);
-}
-
 static void answers_to_nothing_end_the_session(void **state)
 {
     static const uint8_t opcodes[] = {ISKRA_OP_LOGIN_RSP, ISKRA_OP_TEXT_RSP, ISKRA_OP_LOGOUT_RSP};
@@ -769,9 +729,6 @@ int main(void)
         cmocka_unit_test(a_redirect_to_itself_is_refused),
         cmocka_unit_test(redirects_have_a_limit),
         cmocka_unit_test(a_redirect_to_no_address_is_refused),
-        cmocka_unit_test(a_request_to_log_out_is_obeyed_and_told),
-        cmocka_unit_test(a_target_that_drops_or_renegotiates_ends_the_session),
-        cmocka_unit_test(other_async_events_change_nothing),
         cmocka_unit_test(answers_to_nothing_end_the_session),
         cmocka_unit_test(discovery_asks_gives_and_logs_out),
         cmocka_unit_test(discovery_stops_when_the_caller_has_enough),

@@ -1,7 +1,7 @@
 /* A connection: its memory, its phases, and the byte stream cut into PDUs.
  *
- * pdu_take() is the one place that every PDU from the initiator passes, target_out_commit() the one
- * that every PDU to it passes: what is to go wrong on purpose is to be put there. */
+ * pdu_take() is the one place that every PDU from the initiator passes, target_conn_send() the one
+ * that every PDU to it passes: faults (fault.h) happen there. */
 #include "target/conn.h"
 
 #include <errno.h>
@@ -65,7 +65,7 @@ struct iskra_target_conn *iskra_target_conn_new(struct iskra_target *target, con
     target_keys_init(&conn->keys, &target->options);
     iskra_list_push_back(&target->conns, &conn->link);
     target->stats.conn_cnt++;
-    if (memory_take(conn) < 0) {
+    if (memory_take(conn) < 0 || target_conn_faults_init(conn) < 0) {
         iskra_target_conn_free(conn);
         return NULL;
     }
@@ -80,6 +80,7 @@ void iskra_target_conn_free(struct iskra_target_conn *conn)
     iskra_list_remove(&conn->link);
     conn->target->stats.conn_cnt--;
     target_out_done(&conn->out);
+    target_conn_faults_done(conn);
     free(conn->collect);
     free(conn->task_mem);
     free(conn->text_in);
@@ -182,6 +183,42 @@ static bool data_digest_ok(const struct iskra_target_conn *conn, const uint8_t *
     return iskra_crc32c_get(payload + padded_len) == iskra_crc32c_finish(crc);
 }
 
+void target_conn_send(struct iskra_target_conn *conn, struct out_pdu *pdu,
+                      const struct target_task *task)
+{
+    bool faults = conn->target->faults.cnt > 0;
+    if (faults && target_fault_outgoing(conn, pdu, task) != FAULT_PASS)
+        return; /* as if it had been lost: its numbers are used up */
+    target_out_commit(&conn->out, pdu, conn->header_digest, conn->data_digest);
+    if (faults)
+        target_fault_committed(conn, pdu);
+}
+
+/* A whole PDU goes to who knows what it means, unless a fault is due. */
+static enum pdu_verdict pdu_give(struct iskra_target_conn *conn, size_t header_len,
+                                 size_t payload_at, size_t padded_len)
+{
+    uint8_t *bhs = conn->staging + conn->head, *payload = bhs + payload_at;
+    uint32_t payload_len = iskra_bhs_data_len(bhs);
+    enum fault_verdict fault = FAULT_PASS;
+    if (conn->target->faults.cnt > 0)
+        fault = target_fault_incoming(conn, bhs, payload, payload_len);
+    if (fault == FAULT_WAIT || (fault == FAULT_BAD_HEADER && !header_judge(conn, bhs, header_len)))
+        return PDU_WAITS;
+    if (fault == FAULT_LOSE) { /* its number is used up, so that the next ones find their turn */
+        if (conn->phase == CONN_FULL_FEATURE && iskra_bhs_opcode(bhs) < ISKRA_OP_SNACK &&
+            iskra_bhs_opcode(bhs) != ISKRA_OP_DATA_OUT)
+            (void)target_request_number(conn, bhs);
+        return PDU_TAKEN;
+    }
+    struct target_pdu pdu = {.bhs = bhs,
+                             .payload = payload,
+                             .payload_len = payload_len,
+                             .digest_ok = data_digest_ok(conn, payload, padded_len)};
+    return conn->phase == CONN_LOGIN ? target_login_pdu(conn, &pdu)
+                                     : target_request_pdu(conn, &pdu);
+}
+
 /* Takes one PDU off staging. False: it is not there yet, has no room for its answer, or nothing is
  * taken any more. */
 static bool pdu_take(struct iskra_target_conn *conn)
@@ -201,18 +238,13 @@ static bool pdu_take(struct iskra_target_conn *conn)
     if (have < total)
         return false;
 
-    struct target_pdu pdu = {.bhs = bhs,
-                             .payload = bhs + payload_at,
-                             .payload_len = payload_len,
-                             .digest_ok = data_digest_ok(conn, bhs + payload_at, padded_len)};
-    bool login = conn->phase == CONN_LOGIN;
     /* Once taken, the bytes stay where they are until the next receive; full_feature() moves them.
      */
-    enum pdu_verdict verdict =
-        login ? target_login_pdu(conn, &pdu) : target_request_pdu(conn, &pdu);
+    enum pdu_verdict verdict = pdu_give(conn, header_len, payload_at, padded_len);
     conn->blocked = verdict == PDU_BLOCKED;
-    if (conn->blocked)
+    if (verdict != PDU_TAKEN)
         return false;
+    target_fault_taken(conn);
     conn->target->stats.pdu_in_cnt++;
     conn->head += total;
     conn->header_ok = false;
@@ -223,13 +255,14 @@ static void pdus_take(struct iskra_target_conn *conn)
 {
     while (pdu_take(conn))
         ;
+    target_fault_close(conn);
     if (conn->head == conn->tail)
         conn->head = conn->tail = 0;
 }
 
 unsigned iskra_target_conn_recv_window(struct iskra_target_conn *conn, struct iovec *iov)
 {
-    if (conn->phase >= CONN_CLOSING)
+    if (conn->phase >= CONN_CLOSING || target_fault_stalled(conn))
         return 0;
     /* The rest of a PDU moves to the front when it might not fit otherwise. */
     if (conn->head > 0 && conn->staging_len - conn->head < staging_need(conn->recv_max)) {
@@ -255,13 +288,16 @@ void iskra_target_conn_received(struct iskra_target_conn *conn, size_t len, uint
 unsigned iskra_target_conn_send_window(struct iskra_target_conn *conn, struct iovec *iov,
                                        unsigned max)
 {
-    if (conn->phase == CONN_CLOSED)
+    if (conn->phase == CONN_CLOSED || target_fault_stalled(conn))
         return 0;
     if (conn->phase == CONN_FULL_FEATURE) {
         target_r2t_pump(conn); /* before answers: who waits for them cannot send */
         target_data_in_pump(conn);
+        target_fault_close(conn);
+        if (target_fault_stalled(conn))
+            return 0;
     }
-    return target_out_window(&conn->out, iov, max);
+    return target_out_window(&conn->out, iov, max, conn->now_ns);
 }
 
 void iskra_target_conn_sent(struct iskra_target_conn *conn, size_t len, uint64_t now_ns)
@@ -276,14 +312,19 @@ void iskra_target_conn_sent(struct iskra_target_conn *conn, size_t len, uint64_t
 
 uint64_t iskra_target_conn_deadline_ns(const struct iskra_target_conn *conn)
 {
-    return conn->deadline_ns;
+    return target_fault_deadline(conn, conn->deadline_ns);
 }
 
 void iskra_target_conn_tick(struct iskra_target_conn *conn, uint64_t now_ns)
 {
     conn->now_ns = now_ns;
-    if (now_ns < conn->deadline_ns)
+    if (target_fault_stalled(conn))
         return;
+    if (now_ns < conn->deadline_ns) {
+        if (conn->target->faults.cnt > 0)
+            pdus_take(conn); /* what a fault has held back */
+        return;
+    }
     if (conn->phase == CONN_LOGIN)
         (void)iskra_fail(&conn->err, ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT, "no login within %ju ms",
                          (uintmax_t)(conn->target->options.login_timeout_ns / 1000000));

@@ -15,6 +15,7 @@
 #include "list.h"
 #include "target/backend.h"
 #include "target/chap.h"
+#include "target/fault.h"
 #include "target/keys.h"
 #include "target/out.h"
 #include "target/target.h"
@@ -68,6 +69,7 @@ struct iskra_target {
     char name[ISKRA_TARGET_NAME_MAX + 1];
     char *portals[ISKRA_TARGET_PORTAL_MAX];
     struct target_chap_setup chap;
+    struct target_faults faults;
     struct target_lun *luns;
     uint32_t lun_cnt;
     struct iskra_list conns, sessions;
@@ -171,6 +173,7 @@ struct iskra_target_conn {
     uint32_t recv_max;    /* MaxRecvDataSegmentLength of the target, now */
     uint32_t itt_at_head; /* for errors */
 
+    struct target_conn_faults faults;
     struct target_out out;
     bool header_digest, data_digest;
     uint32_t stat_sn, exp_cmd_sn;
@@ -218,9 +221,15 @@ struct target_pdu {
 enum pdu_verdict {
     PDU_TAKEN,
     PDU_BLOCKED,
+    PDU_WAITS, /* a fault says so; for conn.c only */
 };
 
 /* conn.c */
+/* Queues a PDU that has been filled in; every one of them passes here. `task`: whose it is, or
+ * NULL.
+ */
+void target_conn_send(struct iskra_target_conn *conn, struct out_pdu *pdu,
+                      const struct target_task *task);
 void target_conn_enter(struct iskra_target_conn *conn, enum conn_phase phase);
 void target_conn_drop(struct iskra_target_conn *conn); /* closed at once, whatever is queued */
 int target_conn_full_feature(struct iskra_target_conn *conn); /* 0 or -ENOMEM */

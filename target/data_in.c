@@ -37,7 +37,7 @@ static struct residual residual_of(const struct target_task *task)
 
 static bool by_reference(const struct iskra_target_conn *conn, const struct target_task *task)
 {
-    if (task->source != TASK_BLOCKS)
+    if (task->source != TASK_BLOCKS || conn->target->faults.copies)
         return false;
     /* With a data digest the bytes must not change between hashing and sending, so memory is
      * copied. */
@@ -92,11 +92,6 @@ static uint32_t data_in_len(const struct iskra_target_conn *conn, const struct t
     return len;
 }
 
-static void commit(struct iskra_target_conn *conn, struct out_pdu *pdu)
-{
-    target_out_commit(&conn->out, pdu, conn->header_digest, conn->data_digest);
-}
-
 /* False: no room now. */
 static bool data_in(struct iskra_target_conn *conn, struct target_task *task)
 {
@@ -128,13 +123,15 @@ static bool data_in(struct iskra_target_conn *conn, struct target_task *task)
     rsp.exp_cmd_sn = conn->exp_cmd_sn;
     rsp.max_cmd_sn = target_max_cmd_sn(conn);
     iskra_data_in_encode(&rsp, pdu->bhs);
-    commit(conn, pdu);
+    target_conn_send(conn, pdu, task);
     return true;
 }
 
 static bool scsi_response(struct iskra_target_conn *conn, struct target_task *task)
 {
-    bool check = task->status == ISKRA_STATUS_CHECK_CONDITION;
+    /* A fault may say CHECK CONDITION and leave it at that. */
+    bool check = task->status == ISKRA_STATUS_CHECK_CONDITION &&
+                 (task->sense_key | task->asc | task->ascq) != 0;
     struct out_pdu *pdu = target_out_begin(&conn->out, check ? SENSE_SEGMENT_LEN : 0);
     if (!pdu)
         return false;
@@ -159,7 +156,7 @@ static bool scsi_response(struct iskra_target_conn *conn, struct target_task *ta
     rsp.exp_cmd_sn = conn->exp_cmd_sn;
     rsp.max_cmd_sn = target_max_cmd_sn(conn);
     iskra_scsi_rsp_encode(&rsp, pdu->bhs);
-    commit(conn, pdu);
+    target_conn_send(conn, pdu, task);
     return true;
 }
 

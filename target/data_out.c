@@ -233,7 +233,7 @@ static bool r2t(struct iskra_target_conn *conn, struct target_task *task)
         .desired_len = min32(task->out_len - task->asked_len, conn->keys.value[KEY_MAX_BURST])};
     task->asked_len += req.desired_len;
     iskra_r2t_encode(&req, pdu->bhs);
-    target_out_commit(&conn->out, pdu, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, pdu, task);
     settle(conn, task);
     return true;
 }

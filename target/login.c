@@ -22,7 +22,7 @@ static void respond(struct iskra_target_conn *conn, struct iskra_pdu_login_rsp *
     iskra_login_rsp_encode(rsp, pdu->bhs);
     if (payload_len > 0)
         memcpy(pdu->room, payload, payload_len);
-    target_out_commit(&conn->out, pdu, false, false);
+    target_conn_send(conn, pdu, NULL); /* digests are still off */
 }
 
 static enum pdu_verdict refuse(struct iskra_target_conn *conn, enum login_status status,
@@ -260,8 +260,10 @@ enum pdu_verdict target_login_pdu(struct iskra_target_conn *conn, const struct t
         respond_piece(conn, &req);
         return PDU_TAKEN;
     }
+#ifndef ISKRA_PLANTED_TARGET_LOGIN_LENGTH /* left out to prove that the fuzzer finds it */
     if (pdu->payload_len > TEXT_IN_MAX - conn->text_in_len)
         return refuse(conn, LOGIN_INITIATOR_ERROR, "more than 8192 bytes of text");
+#endif
     memcpy(conn->text_in + conn->text_in_len, pdu->payload, pdu->payload_len);
     conn->text_in_len += pdu->payload_len;
     conn->text_out_len = conn->text_out_pos = 0;

@@ -48,6 +48,7 @@ struct out_pdu *target_out_begin(struct target_out *out, uint32_t arena_len)
     struct out_pdu *pdu = &out->pdus[(out->first + out->cnt) & (OUT_PDU_CNT - 1)];
     pdu->payload = pdu->room = NULL;
     pdu->payload_len = pdu->arena_len = 0;
+    pdu->release_ns = 0;
     if (arena_len == 0)
         return pdu;
 
@@ -102,17 +103,30 @@ static size_t piece(struct iovec *iov, unsigned *cnt, const uint8_t *p, size_t l
     return len;
 }
 
-unsigned target_out_window(const struct target_out *out, struct iovec *iov, unsigned max)
+unsigned target_out_window(const struct target_out *out, struct iovec *iov, unsigned max,
+                           uint64_t now_ns)
 {
     unsigned cnt = 0;
     size_t total = 0, skip = out->first_sent_len;
     for (uint32_t i = 0; i < out->cnt && total < OUT_SEND_MAX && max - cnt >= 3; i++) {
         const struct out_pdu *pdu = &out->pdus[(out->first + i) & (OUT_PDU_CNT - 1)];
+        if (pdu->release_ns > now_ns)
+            break;
         total += piece(iov, &cnt, pdu->bhs, pdu->header_len, &skip);
         total += piece(iov, &cnt, pdu->payload, pdu->payload_len, &skip);
         total += piece(iov, &cnt, pdu->tail, pdu->tail_len, &skip);
     }
     return cnt;
+}
+
+uint64_t target_out_release_ns(const struct target_out *out, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < out->cnt; i++) {
+        const struct out_pdu *pdu = &out->pdus[(out->first + i) & (OUT_PDU_CNT - 1)];
+        if (pdu->release_ns > now_ns)
+            return pdu->release_ns;
+    }
+    return 0;
 }
 
 unsigned target_out_sent(struct target_out *out, size_t len)

@@ -24,6 +24,7 @@ struct out_pdu {
     uint8_t tail[4 + ISKRA_DIGEST_LEN]; /* padding, data digest */
     uint8_t header_len, tail_len;
     uint32_t payload_len;
+    uint64_t release_ns; /* not to be sent before, nor what is behind it; 0 = at once */
     const uint8_t *payload;
     uint8_t *room;      /* the same in the arena, if it lies there */
     uint32_t arena_len; /* bytes of the arena that become free when this PDU is gone */
@@ -50,7 +51,10 @@ struct out_pdu *target_out_begin(struct target_out *out, uint32_t arena_len);
 void target_out_commit(struct target_out *out, struct out_pdu *pdu, bool header_digest,
                        bool data_digest);
 
-unsigned target_out_window(const struct target_out *out, struct iovec *iov, unsigned max);
+unsigned target_out_window(const struct target_out *out, struct iovec *iov, unsigned max,
+                           uint64_t now_ns);
+/* When the first PDU that is held back may be sent; 0: none is. */
+uint64_t target_out_release_ns(const struct target_out *out, uint64_t now_ns);
 /* Returns how many PDUs are gone. */
 unsigned target_out_sent(struct target_out *out, size_t len);
 

@@ -269,6 +269,8 @@ static void rearm(struct iskra_target_portal *portal, struct socket *s, bool sen
     struct iovec iov[2];
     uint32_t events = (sending ? EPOLLOUT : 0u) |
                       (iskra_target_conn_recv_window(s->conn, iov) > 0 ? EPOLLIN : 0u);
+    if (events == 0) /* nothing to do but to see the peer go */
+        events = EPOLLRDHUP;
     if (events != s->armed && watch(portal, s, EPOLL_CTL_MOD, events) < 0)
         socket_free(s);
     else
@@ -295,7 +297,12 @@ static void serve(struct iskra_target_portal *portal, struct socket *s, uint32_t
         if (in == IO_DRY)
             break;
     }
-    rearm(portal, s, out == IO_DRY);
+    struct iovec iov[2];
+    if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) &&
+        iskra_target_conn_recv_window(s->conn, iov) == 0)
+        socket_free(s); /* the peer is gone, and what it said last does not matter any more */
+    else
+        rearm(portal, s, out == IO_DRY);
 }
 
 static void socket_event(struct iskra_target_portal *portal, struct socket *s, uint32_t events)

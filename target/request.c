@@ -40,7 +40,7 @@ enum pdu_verdict target_reject(struct iskra_target_conn *conn, const struct targ
                                    .exp_cmd_sn = conn->exp_cmd_sn,
                                    .max_cmd_sn = target_max_cmd_sn(conn)};
     iskra_reject_encode(&rej, out->bhs);
-    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, out, NULL);
     return PDU_TAKEN;
 }
 
@@ -68,7 +68,7 @@ static enum pdu_verdict nop_out(struct iskra_target_conn *conn, const struct tar
                                    .exp_cmd_sn = conn->exp_cmd_sn,
                                    .max_cmd_sn = target_max_cmd_sn(conn)};
     iskra_nop_in_encode(&rsp, out->bhs);
-    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, out, NULL);
     return PDU_TAKEN;
 }
 
@@ -106,7 +106,7 @@ static enum pdu_verdict logout(struct iskra_target_conn *conn, const struct targ
                                        .max_cmd_sn = target_max_cmd_sn(conn),
                                        .time2wait = (uint16_t)conn->keys.value[KEY_TIME2WAIT]};
     iskra_logout_rsp_encode(&rsp, out->bhs);
-    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, out, NULL);
     if (response == LOGOUT_OK)
         target_conn_enter(conn, CONN_CLOSING);
     return PDU_TAKEN;

@@ -164,9 +164,9 @@ static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
     task->edtl = req->edtl;
     task->lun = lun_find(conn->target, req->lun, &task->lun_number);
     known = known || task->cdb.opcode == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters */
-    if (pdu->digest_ok)
+    if (pdu->digest_ok && !target_fault_answer(conn, task))
         judge(conn, task, known);
-    else /* 7.8: the command ends with what its Reject was about */
+    else if (!pdu->digest_ok) /* 7.8: the command ends with what its Reject was about */
         target_task_refuse(task, ISKRA_SENSE_ABORTED_COMMAND, ASC_PROTOCOL_CRC, ASCQ_PROTOCOL_CRC);
     if (req->write) {
         target_data_out_begin(conn, task, pdu, req->final);

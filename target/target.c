@@ -129,6 +129,8 @@ int iskra_target_new(const struct iskra_target_options *options, struct iskra_ta
     iskra_list_init(&target->sessions);
     rc = target_chap_setup_init(&target->chap, options, err);
     if (rc == 0)
+        rc = target_faults_init(&target->faults, options, err);
+    if (rc == 0)
         rc = luns_open(target, options, err);
     if (rc == 0)
         rc = memory_take(target, options, err);
@@ -139,6 +141,7 @@ int iskra_target_new(const struct iskra_target_options *options, struct iskra_ta
     target->options.name = NULL;
     target->options.backends = NULL;
     target->options.portals = NULL;
+    target->options.faults = NULL;
     target->options.user = target->options.password = NULL;
     target->options.mutual_user = target->options.mutual_password = NULL;
     *ret_target = target;
@@ -152,6 +155,7 @@ void iskra_target_free(struct iskra_target *target)
     for (uint32_t i = 0; i < target->lun_cnt; i++)
         target_lun_close(&target->luns[i]);
     target_chap_setup_done(&target->chap);
+    target_faults_done(&target->faults);
     for (unsigned i = 0; i < ISKRA_TARGET_PORTAL_MAX; i++)
         free(target->portals[i]);
     if (target->zeros)

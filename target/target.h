@@ -101,6 +101,15 @@ struct iskra_target_options {
     bool chap_single;    /* refuses a list of algorithms, with status 0200 */
     bool chap_hex_upper; /* 0X and A to F */
     bool chap_base64;    /* 0b */
+
+    /* What shall go wrong on purpose, in the words of iskra-faults(7): up to 64. */
+    const char *const *faults;
+    unsigned fault_cnt;
+    /* NULL; called whenever a fault happens, with one line: "fault: drop data-in #3 of connection
+     * 2". It must not call the target. */
+    void (*fault_told)(void *arg, const char *text);
+    void *fault_told_arg;
+
     int (*random)(void *arg, void *buf,
                   size_t len); /* iskra_target_random; 0 or a negative errno */
     void *random_arg;
@@ -108,6 +117,9 @@ struct iskra_target_options {
 /* The system's. */
 int iskra_target_random(void *arg, void *buf, size_t len);
 void iskra_target_options_init(struct iskra_target_options *options);
+
+/* The words of `faults`, some lines. Static storage, valid until the next call. */
+const char *iskra_target_fault_help(void);
 
 /* 0 or a negative errno, told in *err. */
 int iskra_target_new(const struct iskra_target_options *options, struct iskra_target **ret_target,

@@ -82,7 +82,7 @@ static void respond_piece(struct iskra_target_conn *conn, const struct iskra_pdu
     if (len > 0)
         memcpy(out->room, conn->text_out + conn->text_out_pos, len);
     conn->text_out_pos += len;
-    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, out, NULL);
 }
 
 /* Is the request a piece of the exchange that is open, or the first of a new one? */

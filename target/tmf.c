@@ -116,7 +116,7 @@ enum pdu_verdict target_tmf_pdu(struct iskra_target_conn *conn, const struct tar
                                     .exp_cmd_sn = conn->exp_cmd_sn,
                                     .max_cmd_sn = target_max_cmd_sn(conn)};
     iskra_tmf_rsp_encode(&rsp, out->bhs);
-    target_out_commit(&conn->out, out, conn->header_digest, conn->data_digest);
+    target_conn_send(conn, out, NULL);
     if (req.function == ISKRA_TMF_TARGET_COLD_RESET)
         target_conn_enter(conn, CONN_CLOSING);
     return PDU_TAKEN;

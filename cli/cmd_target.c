@@ -32,6 +32,7 @@ enum {
     OPTION_CHAP_SINGLE,
     OPTION_CHAP_BASE64,
     OPTION_OPEN_DISCOVERY,
+    OPTION_FAULT,
     OPTION_NUMBERS, /* and on: the table below */
 };
 
@@ -57,7 +58,7 @@ _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "lun_cnt is set as the othe
 struct target_args {
     struct iskra_target_options options;
     struct iskra_target_backend *backends;
-    const char **portals;
+    const char **portals, **faults;
     const char *listen[LISTEN_MAX];
     unsigned listen_cnt;
     struct cli_secret password, mutual_password;
@@ -184,6 +185,9 @@ static int option_take(const struct cli *cli, const struct cli_given *given,
     case OPTION_NO_DIGESTS:
         args->options.header_digest = args->options.data_digest = false;
         return CLI_OK;
+    case OPTION_FAULT:
+        args->faults[args->options.fault_cnt++] = given->value;
+        return CLI_OK;
     case OPTION_PORTAL:
         args->portals[args->options.portal_cnt++] = given->value;
         return CLI_OK;
@@ -213,7 +217,8 @@ static int args_take(const struct cli *cli, struct target_args *args)
     args->options.name = "iqn.2026-11.io.iskra:target";
     args->backends = calloc(cli->given_cnt + 1, sizeof(*args->backends));
     args->portals = calloc(cli->given_cnt + 1, sizeof(*args->portals));
-    if (!args->backends || !args->portals) {
+    args->faults = calloc(cli->given_cnt + 1, sizeof(*args->faults));
+    if (!args->backends || !args->portals || !args->faults) {
         cli_error(cli, "no memory for %u options", cli->given_cnt);
         return CLI_OTHER;
     }
@@ -224,6 +229,7 @@ static int args_take(const struct cli *cli, struct target_args *args)
     }
     args->options.backends = args->backends;
     args->options.portals = args->portals;
+    args->options.faults = args->faults;
     if (!name_legal(args->options.name))
         return cli_usage(cli, "--name %s: not an iSCSI name such as iqn.2026-11.org.example:disk",
                          args->options.name);
@@ -273,11 +279,20 @@ static void secrets_wipe(struct target_args *args)
     cli_secret_wipe(&args->mutual_password);
 }
 
+static void fault_told(void *arg, const char *text)
+{
+    cli_error(arg, "%s", text);
+}
+
 static int target_serve(const struct cli *cli, struct target_args *args, int stop_fd)
 {
     struct iskra_error err = {0};
     struct iskra_target *target;
     struct iskra_target_portal *portal;
+    if (cli->verbose) {
+        args->options.fault_told = fault_told;
+        args->options.fault_told_arg = (void *)(uintptr_t)cli;
+    }
     int rc = iskra_target_new(&args->options, &target, &err);
     secrets_wipe(args); /* the target has its own copies */
     if (rc)
@@ -302,6 +317,11 @@ static int target_serve(const struct cli *cli, struct target_args *args, int sto
 /* Whoever started it waits for the line it prints and ends it with SIGTERM: that is no failure. */
 static int target_run(struct cli *cli)
 {
+    for (unsigned i = 0; i < cli->given_cnt; i++)
+        if (cli->given[i].id == OPTION_FAULT && strcmp(cli->given[i].value, "help") == 0) {
+            cli_print("%s", iskra_target_fault_help());
+            return CLI_OK;
+        }
     struct target_args args;
     int exit_code = args_take(cli, &args);
     int stop_fd = -1;
@@ -316,6 +336,7 @@ static int target_run(struct cli *cli)
     secrets_wipe(&args);
     free(args.backends);
     free(args.portals);
+    free(args.faults);
     return exit_code;
 }
 
@@ -346,6 +367,7 @@ static const struct cli_option options[] = {
     {"chap-single", NULL, OPTION_CHAP_SINGLE, "refuse an initiator that offers several"},
     {"chap-base64", NULL, OPTION_CHAP_BASE64, "write binary values in base64"},
     {"open-discovery", NULL, OPTION_OPEN_DISCOVERY, "discovery without CHAP"},
+    {"fault", "SPEC", OPTION_FAULT, "what shall go wrong: iskra-faults(7), --fault help"},
     {0},
 };
 

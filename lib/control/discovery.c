@@ -172,6 +172,9 @@ int iskra_discovery_response(struct iskra_discovery *d, const uint8_t *hdr, cons
     if (len == 0 && ++d->empty_cnt > ISKRA_DISCOVERY_EMPTY_MAX)
         return iskra_fail(err, ISKRA_E_PROTOCOL, EPROTO,
                           "SendTargets: %u responses without text and no end", d->empty_cnt);
+    if (++d->round_cnt >= ISKRA_DISCOVERY_ROUNDS_MAX)
+        return iskra_fail(err, ISKRA_E_PROTOCOL, EPROTO, "SendTargets: no end after %u responses",
+                          d->round_cnt);
     d->ttt = rsp.ttt;
     d->lun = rsp.lun;
     return ISKRA_DISCOVERY_SEND;

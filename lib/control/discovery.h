@@ -16,7 +16,8 @@
 #define ISKRA_DISCOVERY_TEXT_MAX (16u * 1024u * 1024u)
 #define ISKRA_DISCOVERY_PAIR_MAX                                                                   \
     512u /* TargetName=223, TargetAddress=300: anything longer is none of ours */
-#define ISKRA_DISCOVERY_EMPTY_MAX 32u /* continuations without a byte of text */
+#define ISKRA_DISCOVERY_EMPTY_MAX  32u    /* continuations without a byte of text */
+#define ISKRA_DISCOVERY_ROUNDS_MAX 16384u /* responses: text of a few bytes each has an end too */
 
 /* One target on one portal; strings are valid during the call and safe to print. */
 struct iskra_target_entry {
@@ -38,7 +39,7 @@ struct iskra_discovery {
     bool started;
     size_t text_total, entry_cnt;
     size_t refused_cnt; /* names and addresses that are not such: left out */
-    unsigned empty_cnt;
+    unsigned empty_cnt, round_cnt;
     bool named, have_name, have_address; /* a TargetName came; a legal one; it had an address */
     char name[ISKRA_NAME_TEXT_MAX + 1];
     size_t pair_len;

@@ -33,7 +33,7 @@ def raw(**fields):
 
 
 # ---- 1 framing
-add("one_byte_per_segment", bytes=True)
+add("one_byte_per_segment", bytes=1)
 add("payload_above_what_was_declared", read=raw(op=DATA_IN, flags=0, data=bytes(300000)))
 add("payload_length_of_16_mib", read=raw(op=DATA_IN, flags=0, dsl=0xffffff))
 add("payload_length_of_16_mib_in_login", login=raw(op=LOGIN_RSP, dsl=0xffffff))

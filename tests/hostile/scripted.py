@@ -6,6 +6,8 @@ import threading
 import time
 import traceback
 
+from digest import crc32c, laid
+
 NAME = b"iqn.2026-11.io.iskra:scripted"
 BLOCK, BLOCKS = 512, 8192
 ALL = 0xffffffff
@@ -39,6 +41,8 @@ class Peer:
         self.discovery, self.full, self.sent, self.isid = False, False, 0, bytes(6)
         self.writes = {}  # ITT -> [first byte of the range, buffer, received]
         self.last_itt = 0
+        self.header_digest, self.data_digest, self.agreed = False, False, set()
+        self.port = conn.getsockname()[1]
 
     # ---- bytes
     def receive(self, length):
@@ -50,15 +54,28 @@ class Peer:
             got += part
         return got
 
+    def receive_pdu(self):
+        """Header (48 bytes) and data, without AHS, padding and digests, which are checked."""
+        header = self.receive(48)
+        ahs = self.receive(4 * header[4])
+        if self.header_digest and self.receive(4) != crc32c(header + ahs):
+            raise ValueError("a wrong header digest of opcode 0x%02x" % header[0])
+        length = int.from_bytes(header[5:8], "big")
+        data = self.receive((length + 3) & ~3)
+        if self.data_digest and data and self.receive(4) != crc32c(data):
+            raise ValueError("a wrong data digest of opcode 0x%02x" % header[0])
+        return header, data[:length]
+
     def send(self, data):
+        data = laid(self, data)
         cut = self.hooks.get("cut")
         if cut is not None and self.sent + len(data) > cut:
             self.conn.sendall(data[:cut - self.sent])
             raise Closed
         self.sent += len(data)
         if self.hooks.get("bytes"):
-            for at in range(len(data)):
-                self.conn.sendall(data[at:at + 1])
+            for at in range(0, len(data), self.hooks["bytes"]):
+                self.conn.sendall(data[at:at + self.hooks["bytes"]])
         else:
             self.conn.sendall(data)
 
@@ -79,9 +96,9 @@ class Peer:
         self.stat_sn += 1
         return pdu
 
-    def check(self, header, key, asc):
+    def check(self, header, key, asc, ascq=0):
         edtl = struct.unpack(">I", header[20:24])[0]
-        return self.status(int.from_bytes(header[16:20], "big"), 2, 0x82 if edtl else 0x80, edtl, sense(key, asc))
+        return self.status(int.from_bytes(header[16:20], "big"), 2, 0x82 if edtl else 0x80, edtl, sense(key, asc, ascq))
 
     def data_in(self, itt, edtl, data):
         """Data-In PDUs of at most 8 KiB; GOOD status in the last."""
@@ -101,7 +118,10 @@ class Peer:
     def answers(self, keys, csg):
         out = []
         for key, value in keys.items():
-            if key in (b"AuthMethod", b"HeaderDigest", b"DataDigest"):
+            if key in (b"HeaderDigest", b"DataDigest") and b"CRC32C" in value.split(b",") and self.hooks.get("digests"):
+                out.append(key + b"=CRC32C")
+                self.agreed.add(key)
+            elif key in (b"AuthMethod", b"HeaderDigest", b"DataDigest"):
                 out.append(key + b"=None")
             elif key == b"InitialR2T":
                 out.append(b"InitialR2T=Yes")
@@ -120,14 +140,14 @@ class Peer:
 
     def login(self):
         while not self.full:
-            header = self.receive(48)
-            length = int.from_bytes(header[5:8], "big")
-            data = self.receive((length + 3) & ~3)[:length]
+            header, data = self.receive_pdu()
             self.exp_cmd_sn = struct.unpack(">I", header[24:28])[0]
             self.isid = header[8:14]
             hook = self.hooks.get("login")
             answer = hook(self, header, data) if hook else None
             self.send(self.login_answer(header, data) if answer is None else answer)
+            if self.full:
+                self.header_digest, self.data_digest = b"HeaderDigest" in self.agreed, b"DataDigest" in self.agreed
             if "after_login" in self.hooks and self.full:
                 self.send(self.hooks["after_login"](self, header, data) or b"")
 
@@ -149,6 +169,16 @@ class Peer:
         self.stat_sn += 1
         self.full = flags & 0x83 == 0x83 and not status
         return pdu[:8] + self.isid + struct.pack(">H", tsih) + pdu[16:20] + bytes(4) + pdu[24:]
+
+    def login_in_parts(self, header, text, size, flags):
+        """An answer whose text takes several PDUs: all but the last are sent, with the C bit, and asked for without a T bit."""
+        if len(text) > size:
+            flags &= 0x0c
+        while len(text) > size:
+            self.send(self.login_pdu(header, text[:size], 0x40 | (header[1] & 0x0c), tsih=0))
+            header, _ = self.receive_pdu()
+            text = text[size:]
+        return self.login_pdu(header, text, flags, tsih=7 if flags & 0x83 == 0x83 else 0)
 
     # ---- full feature phase
     def targets(self):
@@ -224,9 +254,7 @@ class Peer:
             self.send(self.hooks["connect"](self, b"", b"") or b"")
         self.login()
         while True:
-            header = self.receive(48)
-            length = int.from_bytes(header[5:8], "big")
-            data = self.receive(4 * header[4] + ((length + 3) & ~3))[4 * header[4]:][:length]
+            header, data = self.receive_pdu()
             op, itt = header[0] & 0x3f, int.from_bytes(header[16:20], "big")
             point = {NOP_OUT: "nop", TMF: "tmf", LOGOUT: "logout", TEXT: "text"}.get(op)
             if op in (TEXT, LOGOUT) and not header[0] & 0x40:
@@ -254,18 +282,24 @@ class Target:
         self.hooks, self.disk = hooks, {}
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.second = socket.create_server(("127.0.0.1", 0)) if hooks.get("two_portals") else None
+        self.child = None  # the process that is tried
         self.connections, self.over, self.faults = 0, threading.Event(), []
         if hooks.get("deaf"):
             return
-        threading.Thread(target=self.accept, daemon=True).start()
+        for listener in filter(None, (self.listener, self.second)):
+            threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
 
-    def accept(self):
+    def accept(self, listener):
         while True:
             try:
-                conn, _ = self.listener.accept()
+                conn, _ = listener.accept()
             except OSError:
                 return
             self.connections += 1
+            if "accept" in self.hooks and not self.hooks["accept"](self, conn):
+                conn.close()
+                continue
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
 
@@ -286,11 +320,12 @@ class Target:
 
     def close(self):
         self.over.set()
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.listener.close()
+        for listener in filter(None, (self.listener, self.second)):
+            try:
+                listener.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            listener.close()
 
 
 def hang(peer, _header, _data):

@@ -13,7 +13,11 @@ import sys
 import tempfile
 import threading
 
+import adversary_inputs  # noqa: F401: these three add to INPUTS
+import chap_inputs  # noqa: F401
+import wire_inputs  # noqa: F401
 from inputs import INPUTS
+from chap_inputs import INITIATOR_SECRET, TARGET_SECRET
 from scripted import NAME, Target, block_of
 
 ISKRA, TABLE, CHOSEN = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -30,7 +34,16 @@ COMMANDS = {
     "info": "-q info '{url}/0?{options}'",
     "read": "-q read --length 4096 '{url}/0?{options}'",
     "write": "-q write '{url}/0?{options}'",
+    "digests": "-q read --length 4096 '{url}/0?header_digest=crc32c&data_digest=crc32c&{options}'",
+    "write_digests": "-q write '{url}/0?header_digest=crc32c&data_digest=crc32c&{options}'",
+    "chap": "-q read --length 4096 '{url}/0?user=initiator&password_env=HOSTILE_SECRET&{options}'",
+    "mutual": "-q read --length 4096 '{url}/0?user=initiator&password_env=HOSTILE_SECRET&target_user=target"
+              "&target_password_file={secret}&{options}'",
+    "login": "-q trace '{url}/0?{options}' login",
+    "retries": "-q read --length 4096 '{url}/0?login_retries=3&{options}'",
 }
+READS = ("read", "digests", "chap", "mutual", "retries")
+AT_ONCE = 24  # most of them wait most of the time
 INPUT = b"".join(block_of(~n & 0xffffffff) for n in range(8))
 # What a terminal would act upon: C0 but newline and tab, DEL, C1 as bytes of UTF-8, and what is not UTF-8 at all.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")
@@ -47,18 +60,28 @@ def rows():
                 yield fields
 
 
+def environment(name):
+    """The child's: secrets of the test's own, what the input asks for, and with ASan a cap that ends the process."""
+    env = {**os.environ, "HOSTILE_SECRET": INITIATOR_SECRET, **INPUTS.get(name, {}).get("env", {})}
+    if WITH_ASAN:
+        caps = "hard_rss_limit_mb=%d:max_allocation_size_mb=%d" % (MEMORY >> 20, MEMORY >> 20)
+        env["ASAN_OPTIONS"] = ":".join(filter(None, (env.get("ASAN_OPTIONS"), caps)))
+    return env
+
+
 def limits():
     if not WITH_ASAN:
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def run(command, folder):
+def run(command, folder, target, env):
     """Exit code (None: the wall), stdout, stderr, peak of resident memory."""
     with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err, tempfile.TemporaryFile(dir=folder) as given:
         given.write(INPUT)
         given.seek(0)
-        child = subprocess.Popen([ISKRA] + command, stdin=given, stdout=out, stderr=err, preexec_fn=limits)
+        child = subprocess.Popen([ISKRA] + command, stdin=given, stdout=out, stderr=err, preexec_fn=limits, env=env)
+        target.child = child.pid
         late = threading.Timer(WALL, lambda: os.kill(child.pid, signal.SIGKILL))
         late.start()
         _, status, usage = os.wait4(child.pid, 0)
@@ -71,11 +94,11 @@ def run(command, folder):
 
 def service(kind, out, target):
     """What is wrong with the work of a command that says it was done."""
-    if kind == "read" and out != b"".join(map(block_of, range(8))):
+    if kind in READS and out != b"".join(map(block_of, range(8))):
         return ["stdout is not the 4096 bytes of the LUN, but %d others" % len(out)]
-    if kind == "write" and b"".join(target.disk.get(n, b"") for n in range(8)) != INPUT:
+    if kind in ("write", "write_digests") and b"".join(target.disk.get(n, b"") for n in range(8)) != INPUT:
         return ["the target did not get what was written"]
-    if kind in ("discover", "ls", "lsall", "info") and not out.strip():
+    if kind in ("discover", "ls", "lsall", "info", "login") and not out.strip():
         return ["nothing on stdout"]
     return []
 
@@ -87,8 +110,8 @@ def judge(row, folder):
     try:
         portal = "127.0.0.1:%d" % target.port
         line = COMMANDS.get(command, command).format(portal=portal, url="iscsi://%s/%s" % (portal, NAME.decode()), options=OPTIONS,
-                                                     k64="x" * 65536)
-        code, out, err, memory = run(shlex.split(line), folder)
+                                                     k64="x" * 65536, secret=os.path.join(folder, "secret"))
+        code, out, err, memory = run(shlex.split(line), folder, target, environment(name))
         connections = target.connections
         if code == 0:
             complaints = service(kind, out, target)
@@ -103,7 +126,7 @@ def judge(row, folder):
         complaints.append("still running after %d s" % WALL)
     elif code not in [int(c) for c in codes.split("|")]:
         complaints.append("exit code %d, expected %s" % (code, codes))
-    if kind != "read" and CONTROL.search(out.decode(errors="replace")):
+    if kind not in READS and CONTROL.search(out.decode(errors="replace")):
         complaints.append("control characters on stdout: %r" % out[:400])
     if CONTROL.search(err.decode(errors="replace")):
         complaints.append("control characters on stderr: %r" % err[:400])
@@ -136,7 +159,9 @@ def main():
     table = [row for row in table if not CHOSEN or row[0] in CHOSEN or row[2] in CHOSEN]
     print("1..%d" % len(table), flush=True)
     good = 0
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(8) as pool:
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        with open(os.path.join(folder, "secret"), "w", encoding="ascii") as f:
+            f.write(TARGET_SECRET + "\n")
         for number, (row, complaints) in enumerate(zip(table, pool.map(lambda row: judge(row, folder), table)), 1):
             failed = [c for c in complaints if not complaints[0].startswith("# seen")]
             good += not failed

@@ -1,5 +1,5 @@
 /* Fuzzer of text keys: pairs, numbers, lists, and the initiator's side of a negotiation. The first
- * two bytes say what is offered and how much room answers have. */
+ * two bytes say what is offered and how much room answers have; an odd number: with CHAP. */
 #include "control/keys.h"
 #include "input.h"
 
@@ -34,9 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     uint8_t bits = input_u8(&in);
-    size_t room = 4u * input_u8(&in);
+    uint8_t words = input_u8(&in);
+    size_t room = 4u * words;
     struct iskra_key_offer offer;
     offer_pick(&offer, bits);
+    offer.chap = words & 1;
     struct iskra_keys *keys = malloc(sizeof(*keys));
     char *buf = malloc(room > 0 ? room : 1);
     must(keys && buf);

@@ -29,25 +29,45 @@ static int respond(struct iskra_login *login, struct input *in, struct iskra_err
     return ret;
 }
 
-static void config_pick(struct iskra_login_config *cfg, uint8_t bits)
+/* Its random numbers are none, so that a corpus entry can hold the right answers. */
+static void chap_pick(struct iskra_chap_config *chap, struct input *in, uint8_t bits)
 {
-    *cfg = (struct iskra_login_config){.initiator_name = "iqn.2026-11.org.iskra:fuzz",
-                                       .skip_security = bits & 2};
-    cfg->target_name = bits & 1 ? NULL : "iqn.2026-11.org.iskra:target";
-    cfg->initiator_alias = bits & 4 ? "alias" : NULL;
-    memcpy(cfg->isid, isid, sizeof(isid));
-    iskra_key_offer_default(&cfg->offer, bits & 1);
+    memset(chap, 0, sizeof(*chap));
+    strcpy(chap->user, "user");
+    strcpy(chap->secret, "a secret of enough bytes");
+    if (bits & 16)
+        strcpy(chap->target_secret, "the other secret's bytes");
+    if (bits & 64)
+        strcpy(chap->target_user, "target");
+    if (bits & 32) {
+        chap->alg_cnt = 1;
+        chap->algs[0] = (uint8_t)(ISKRA_CHAP_MD5 + input_u8(in) % ISKRA_CHAP_ALG_CNT);
+    }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void config_pick(struct iskra_login_config *cfg, struct iskra_chap_config *chap,
+                        struct input *in)
 {
-    struct input in = {data, size};
-    struct iskra_login_config cfg;
-    config_pick(&cfg, input_u8(&in));
-    struct iskra_login *login = malloc(sizeof(*login));
-    must(login != NULL);
+    uint8_t bits = input_u8(in);
+    *cfg = (struct iskra_login_config){.initiator_name = "iqn.2026-11.org.iskra:fuzz"};
+    cfg->skip_security = (bits & 2) && !(bits & 8);
+    cfg->target_name = bits & 1 ? NULL : "iqn.2026-11.org.iskra:target";
+    cfg->initiator_alias = bits & 4 ? "alias" : NULL;
+    cfg->chap_single = bits & 128;
+    memcpy(cfg->isid, isid, sizeof(isid));
+    memset(cfg->chap_random, 0x5a, sizeof(cfg->chap_random));
+    iskra_key_offer_default(&cfg->offer, bits & 1);
+    if (bits & 8) {
+        chap_pick(chap, in, bits);
+        cfg->chap = chap;
+    }
+}
+
+/* One login; returns how it ended. */
+static int log_in(struct iskra_login *login, const struct iskra_login_config *cfg, struct input *in)
+{
     struct iskra_error err = {0};
-    int ret = iskra_login_begin(login, &cfg, &err) < 0 ? -1 : ISKRA_LOGIN_SEND;
+    int ret = iskra_login_begin(login, cfg, &err) < 0 ? -1 : ISKRA_LOGIN_SEND;
     for (unsigned rounds = 0; ret == ISKRA_LOGIN_SEND; rounds++) {
         uint8_t hdr[ISKRA_BHS_LEN];
         const uint8_t *text;
@@ -56,10 +76,30 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         iskra_login_request(login, hdr, &text, &len);
         must(len <= ISKRA_LOGIN_PDU_TEXT);
         (void)input_touch(text, len);
-        if (in.left == 0)
+        if (in->left == 0)
             break;
-        ret = respond(login, &in, &err);
+        ret = respond(login, in, &err);
         must((ret < 0) == (err.code != ISKRA_OK));
+    }
+    /* Nobody is believed before he has proven what he was asked to. */
+    if (ret == ISKRA_LOGIN_DONE && cfg->chap)
+        must(login->chap.step == ISKRA_CHAP_PROVEN);
+    iskra_login_wipe(login);
+    return ret;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, size};
+    struct iskra_login_config cfg;
+    struct iskra_chap_config chap;
+    config_pick(&cfg, &chap, &in);
+    struct iskra_login *login = malloc(sizeof(*login));
+    must(login != NULL);
+    if (log_in(login, &cfg, &in) == ISKRA_LOGIN_AGAIN) { /* as the initiator does, once */
+        must(!cfg.chap_single);
+        cfg.chap_single = true;
+        must(log_in(login, &cfg, &in) != ISKRA_LOGIN_AGAIN);
     }
     free(login);
     return 0;

@@ -1,13 +1,12 @@
-/* A fuzzer's entry point without a fuzzing engine: runs every file of a corpus, and from each a few
- * hundred variants with fixed seeds. Speaks TAP. */
+/* A fuzzer's entry point without a fuzzing engine: runs every file of a corpus, and from each some
+ * variants with fixed seeds, which are the same in every run. Speaks TAP. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define INPUT_LEN_MAX 4096
-#define VARIANT_CNT   300u
+#define INPUT_LEN_MAX 16384
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,9 +18,9 @@ static uint32_t next(uint32_t *seed)
     return *seed;
 }
 
-static void run_variants(const uint8_t *input, size_t len, uint32_t seed)
+static void run_variants(const uint8_t *input, size_t len, uint32_t seed, unsigned cnt)
 {
-    for (unsigned i = 0; i < VARIANT_CNT; i++) {
+    for (unsigned i = 0; i < cnt; i++) {
         uint8_t variant[INPUT_LEN_MAX];
         memcpy(variant, input, len);
         for (unsigned n = 1 + next(&seed) % 4; n > 0 && len > 0; n--)
@@ -32,9 +31,10 @@ static void run_variants(const uint8_t *input, size_t len, uint32_t seed)
 
 int main(int argc, char **argv)
 {
-    DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
+    unsigned variant_cnt = argc == 3 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+    DIR *dir = argc == 2 || argc == 3 ? opendir(argv[1]) : NULL;
     if (!dir) {
-        fprintf(stderr, "usage: %s CORPUS_DIRECTORY\n", argv[0]);
+        fprintf(stderr, "usage: %s CORPUS_DIRECTORY [VARIANTS_OF_EACH]\n", argv[0]);
         return 2;
     }
     unsigned cnt = 0;
@@ -48,7 +48,7 @@ int main(int argc, char **argv)
         size_t len = fread(input, 1, sizeof(input), file);
         (void)fclose(file);
         LLVMFuzzerTestOneInput(input, len);
-        run_variants(input, len, ++cnt);
+        run_variants(input, len, ++cnt, variant_cnt);
     }
     (void)closedir(dir);
     printf("1..1\n%s 1 - the_corpus_and_its_variants_run_clean # %u files\n",

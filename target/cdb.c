@@ -26,8 +26,10 @@ static int gather(const uint8_t *ahs, uint32_t left, uint8_t *cdb)
                 return -EBADMSG; /* twice, or of nothing */
             uint32_t more = len - 1;
             cdb_len += more;
+#ifndef ISKRA_PLANTED_TARGET_LENGTH /* left out on purpose to prove that the fuzzer finds it */
             if (more > ISKRA_CDB_LEN_MAX - ISKRA_CDB_BHS_LEN) /* no command here is longer */
                 more = ISKRA_CDB_LEN_MAX - ISKRA_CDB_BHS_LEN;
+#endif
             memcpy(cdb + ISKRA_CDB_BHS_LEN, ahs + AHS_HEADER_LEN, more);
         }
         ahs += total;

@@ -29,6 +29,7 @@ test     clang-format         checking the layout of the sources
 fuzz     clang                fuzzers
 fuzz     libclang-rt-14-dev   fuzzers: sanitizer runtime
 fuzz     libfuzzer-14-dev     fuzzers: libFuzzer
+fuzz     llvm                 fuzzers: line coverage of their corpora
 bench    util-linux           taskset: each side of a measurement on a CPU of its own
 '
 

@@ -13,8 +13,12 @@ static int hex_digit(char c)
 
 static int decode_hex(struct iskra_slice s, uint8_t *dst, size_t size)
 {
-    if (s.len == 0 || s.len % 2 != 0 || s.len / 2 > size)
+    if (s.len == 0 || s.len % 2 != 0)
         return -EINVAL;
+#ifndef ISKRA_PLANTED_CHAP_LENGTH /* left out on purpose to prove that the fuzzer finds it */
+    if (s.len / 2 > size)
+        return -EINVAL;
+#endif
     for (size_t i = 0; i < s.len; i++) {
         if (hex_digit(s.p[i]) < 0)
             return -EINVAL;

@@ -92,11 +92,11 @@ static void mode(const uint8_t *bytes, size_t len, bool six)
 
 static void extents(const uint8_t *bytes, size_t len, bool unmap)
 {
-    struct iskra_extent list[8];
+    struct iskra_lba_extent list[8];
     uint8_t buf[64];
     size_t pos = 0;
     uint32_t cnt = 0;
-    struct iskra_extent extent;
+    struct iskra_lba_extent extent;
     while ((unmap ? iskra_unmap_next : iskra_lba_status_next)(bytes, len, &pos, &extent) > 0)
         list[cnt++ % 8] = extent;
     cnt = cnt < 8 ? cnt : 8;

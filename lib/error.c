@@ -58,6 +58,8 @@ const char *iskra_code_name(enum iskra_code code)
         [ISKRA_E_OUTCOME_UNKNOWN] = "outcome unknown",
         [ISKRA_E_RESPONSE] = "response",
         [ISKRA_E_OFFLINE] = "offline",
+        [ISKRA_E_UNSUPPORTED] = "unsupported",
+        [ISKRA_E_MISCOMPARE] = "miscompare",
     };
     unsigned i = (unsigned)code;
     return i < sizeof(names) / sizeof(names[0]) && names[i] ? names[i] : "?";

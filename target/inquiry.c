@@ -227,9 +227,10 @@ static int service_action_in(const struct target_task *task, uint8_t *buf, size_
     }
     if (task->cdb.service_action == ISKRA_SAI_GET_LBA_STATUS) {
         uint64_t left = lun->block_cnt - task->cdb.lba; /* > 0: judged before */
-        struct iskra_extent extent = {.lba = task->cdb.lba,
-                                      .block_cnt = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX,
-                                      .state = ISKRA_LBA_MAPPED};
+        struct iskra_lba_extent extent = {.lba = task->cdb.lba,
+                                          .block_cnt =
+                                              left < UINT32_MAX ? (uint32_t)left : UINT32_MAX,
+                                          .state = ISKRA_LBA_MAPPED};
         *ret_len = iskra_lba_status_encode(&extent, 1, buf, 64);
         return 0;
     }

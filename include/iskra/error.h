@@ -38,6 +38,8 @@ enum iskra_code {
     ISKRA_E_OUTCOME_UNKNOWN = 15, /* may or may not have been executed */
     ISKRA_E_RESPONSE = 16,      /* a SCSI answer that makes no sense (lengths, block size, ...) */
     ISKRA_E_OFFLINE = 17,       /* the device is offline */
+    ISKRA_E_UNSUPPORTED = 18,   /* the LUN has no such operation */
+    ISKRA_E_MISCOMPARE = 19,    /* compare and write: what is there differs; nothing was written */
 };
 
 /* Why a connection failed: the codes the kernel's control interface uses. */

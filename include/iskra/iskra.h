@@ -32,6 +32,7 @@
 #include <sys/uio.h>
 
 #include <iskra/error.h>
+#include <iskra/extent.h>
 #include <iskra/platform.h>
 
 #ifdef __cplusplus
@@ -105,6 +106,9 @@ struct iskra_lun_info {
     uint8_t thin;             /* logical block provisioning enabled (LBPME) */
     uint8_t write_cache;      /* what is written may be lost with the power until it is flushed; 1 too if the LUN does not tell */
     uint8_t fua;              /* understands FUA; else a write with ISKRA_IO_FUA is followed by a flush */
+    uint8_t can_unmap;        /* ISKRA_UNMAP is possible */
+    uint8_t unmapped_zeroes;  /* what is unmapped reads as zeros */
+    uint32_t max_compare_len; /* bytes of an ISKRA_COMPARE_AND_WRITE; 0: not possible */
 };
 
 /* Connects, logs in, identifies the LUN of the URL (README, "URL"; every key is checked). The callback runs once, from the
@@ -130,16 +134,24 @@ enum iskra_op {
     ISKRA_READ = 1,
     ISKRA_WRITE = 2,
     ISKRA_FLUSH = 3, /* no offset, no data: all that was written, done() of which has run before this submit */
-    ISKRA_RAW = 9,   /* any CDB; scsi.h */
+    ISKRA_UNMAP = 4, /* the range is not needed any more; what it reads as then is the LUN's affair (unmapped_zeroes) */
+    ISKRA_WRITE_ZEROES = 5, /* no data: the range reads as zeros afterwards */
+    /* If the first len bytes of iov are what is at offset, the second len bytes of iov are written there, in one step that no other
+     * command comes between. ISKRA_E_MISCOMPARE (-EILSEQ): they are not, nothing was written. */
+    ISKRA_COMPARE_AND_WRITE = 6,
+    ISKRA_BLOCK_STATUS = 7, /* which parts of the range are allocated: fills extents */
+    ISKRA_RAW = 9,          /* any CDB; scsi.h */
 };
 
 /* Bits of iskra_io.flags; a bit that does not fit the operation is -EINVAL. */
 enum iskra_io_flag {
-    ISKRA_IO_FUA = 1u << 0,      /* ISKRA_WRITE: done() means that it is on the medium, by whatever means the LUN has */
-    ISKRA_IO_DATA_OUT = 1u << 1, /* ISKRA_RAW: len bytes of iov go to the LUN; without it they come from there */
+    ISKRA_IO_FUA = 1u << 0,       /* ISKRA_WRITE, ISKRA_WRITE_ZEROES: done() means that it is on the medium, by whatever means
+                                     the LUN has */
+    ISKRA_IO_DATA_OUT = 1u << 1,  /* ISKRA_RAW: len bytes of iov go to the LUN; without it they come from there */
+    ISKRA_IO_MAY_UNMAP = 1u << 2, /* ISKRA_WRITE_ZEROES: the range need not stay allocated */
 };
 
-#define ISKRA_IO_TAIL_LEN 512
+#define ISKRA_IO_TAIL_LEN 640
 
 /* One request. The caller owns the memory and fills the first part; from iskra_submit() to done() it, the iovec array, the CDB
  * and the data belong to the library. Zero it before first use. Inside done() it may be submitted again. */
@@ -149,9 +161,12 @@ struct iskra_io {
     uint64_t offset;           /* bytes; a multiple of block_len */
     const struct iovec *iov;   /* where the data goes, or comes from */
     int iov_cnt;
-    uint64_t len;              /* bytes; a multiple of block_len; at most the sum of iov */
+    uint64_t len;              /* bytes; a multiple of block_len; at most the sum of iov where there is data */
     const uint8_t *cdb;        /* ISKRA_RAW only */
     unsigned cdb_len;          /* ISKRA_RAW only: 1..260 bytes */
+    struct iskra_extent *extents; /* ISKRA_BLOCK_STATUS only: the caller's array, lent like the data ... */
+    uint32_t extent_cnt;       /* ... and its room, at least 1. In done(): how many were filled, the first one beginning at offset,
+                                  without gaps, inside the range, but perhaps not up to its end */
     uint64_t timeout_ns;       /* 0: the LUN's default */
     void (*done)(struct iskra_io *io);
     void *user;
@@ -169,12 +184,12 @@ struct iskra_io {
 };
 
 /* Takes the request. Returns 0: done() will run, exactly once. Or a negative errno, nothing taken, io->error filled: -EINVAL (not
- * aligned, bad field), -ERANGE (beyond the end), -EROFS (a write to a protected LUN), -ENODEV (not a disk, or being closed),
- * -EPERM (after fork). When the session has ended it is taken, and done() tells why.
+ * aligned, bad field), -ERANGE (beyond the end), -EROFS (a write to a protected LUN), -EOPNOTSUPP (the LUN cannot do it),
+ * -ENODEV (not a disk, or being closed), -EPERM (after fork). When the session has ended it is taken, and done() tells why.
  *
- * Reads, writes and flushes are idempotent and are tried again where that may help, so that the medium may see a write more than
- * once. Requests in flight together may be executed in any order: who needs one waits for done(). A raw CDB is sent once;
- * if nobody knows whether it was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
+ * What may be done twice without harm is tried again where that may help, so that the medium may see a write more than once.
+ * Requests in flight together may be executed in any order: who needs one waits for done(). A raw CDB and a compare and write
+ * are sent once; if nobody knows whether it was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
 ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
 
 /* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends when the target answers or
@@ -188,6 +203,17 @@ ISKRA_PUBLIC int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len,
 /* Writes len bytes at offset, both multiples of the block length. flags: 0 or ISKRA_IO_FUA. 0 or a negative errno. */
 ISKRA_PUBLIC int iskra_write_sync(struct iskra_lun *lun, const void *buf, uint64_t len, uint64_t offset, uint32_t flags,
                                   struct iskra_error *err);
+
+/* As the operations of the same names. 0 or a negative errno; flags: of enum iskra_io_flag, or 0. */
+ISKRA_PUBLIC int iskra_unmap_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_write_zeroes_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, uint32_t flags,
+                                         struct iskra_error *err);
+ISKRA_PUBLIC int iskra_compare_and_write_sync(struct iskra_lun *lun, const void *compare, const void *write, uint64_t len,
+                                              uint64_t offset, struct iskra_error *err);
+
+/* *extent_cnt: room of the array, at least 1; afterwards, how many were filled. */
+ISKRA_PUBLIC int iskra_block_status_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, struct iskra_extent *extents,
+                                         uint32_t *extent_cnt, struct iskra_error *err);
 
 /* Everything written before is on the medium when this returns 0. */
 ISKRA_PUBLIC int iskra_flush_sync(struct iskra_lun *lun, struct iskra_error *err);

@@ -30,6 +30,9 @@ void iskra_lun_describe(const struct iskra_sdev *sdev, struct iskra_lun_info *re
     i->write_cache = sdev->write_cache;
     i->fua = sdev->fua;
     i->thin = sdev->thin;
+    i->can_unmap = sdev->space.unmap != ISKRA_UNMAP_NOT;
+    i->unmapped_zeroes = sdev->reads_zeroes;
+    i->max_compare_len = sdev->space.max_compare_len;
 }
 
 void iskra_lun_info(const struct iskra_lun *lun, struct iskra_lun_info *ret_info)

@@ -25,17 +25,22 @@ static void io_done(struct iskra_scsi_request *sreq)
     ISKRA_STEP(&tail->ctx->round.trace, DONE, 0);
     io->status = sreq->status;
     io->residual = sreq->len - sreq->progress;
+    if (sreq->kind == ISKRA_REQUEST_BLOCK_STATUS)
+        io->extent_cnt = sreq->extent_cnt;
     tail->ctx->out_cnt--;
     io->done(io); /* may free io */
 }
 
 static int check_flags(struct iskra_io *io)
 {
-    uint32_t allowed = io->op == ISKRA_WRITE ? ISKRA_IO_FUA
-                       : io->op == ISKRA_RAW ? ISKRA_IO_DATA_OUT
-                                             : 0;
-    if ((io->flags & ~allowed) == 0)
-        return 0;
+    static const uint32_t allowed[] = {
+        [ISKRA_WRITE] = ISKRA_IO_FUA,
+        [ISKRA_WRITE_ZEROES] = ISKRA_IO_FUA | ISKRA_IO_MAY_UNMAP,
+        [ISKRA_RAW] = ISKRA_IO_DATA_OUT,
+    };
+    if ((unsigned)io->op >= sizeof(allowed) / sizeof(allowed[0]) ||
+        (io->flags & ~allowed[io->op]) == 0)
+        return 0; /* an operation that is not known is refused for that */
     return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "flags %#x of operation %d", io->flags,
                       (int)io->op);
 }
@@ -73,6 +78,17 @@ static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_
                               "a flush is of everything; offset %llu, length %llu were given",
                               (unsigned long long)io->offset, (unsigned long long)io->len);
         return iskra_scsi_submit_flush(sreq);
+    case ISKRA_UNMAP:
+        return iskra_scsi_submit_unmap(sreq, io->offset, io->len);
+    case ISKRA_WRITE_ZEROES:
+        return iskra_scsi_submit_write_zeroes(sreq, io->offset, io->len, io->flags & ISKRA_IO_FUA,
+                                              io->flags & ISKRA_IO_MAY_UNMAP);
+    case ISKRA_COMPARE_AND_WRITE:
+        return iskra_scsi_submit_compare_and_write(sreq, io->iov, (uint32_t)io->iov_cnt, io->offset,
+                                                   io->len);
+    case ISKRA_BLOCK_STATUS:
+        return iskra_scsi_submit_block_status(sreq, io->extents, io->extent_cnt, io->offset,
+                                              io->len);
     case ISKRA_RAW:
         return submit_raw(io, sreq);
     }

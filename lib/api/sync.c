@@ -64,6 +64,43 @@ int iskra_flush_sync(struct iskra_lun *lun, struct iskra_error *err)
     return io_sync(lun, &io, err);
 }
 
+int iskra_unmap_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, struct iskra_error *err)
+{
+    struct iskra_io io = {.op = ISKRA_UNMAP, .offset = offset, .len = len};
+    return io_sync(lun, &io, err);
+}
+
+int iskra_write_zeroes_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, uint32_t flags,
+                            struct iskra_error *err)
+{
+    struct iskra_io io = {.op = ISKRA_WRITE_ZEROES, .flags = flags, .offset = offset, .len = len};
+    return io_sync(lun, &io, err);
+}
+
+int iskra_compare_and_write_sync(struct iskra_lun *lun, const void *compare, const void *write,
+                                 uint64_t len, uint64_t offset, struct iskra_error *err)
+{
+    const struct iovec iov[] = {{(void *)compare, len}, {(void *)write, len}}; /* only read from */
+    struct iskra_io io = {
+        .op = ISKRA_COMPARE_AND_WRITE, .offset = offset, .iov = iov, .iov_cnt = 2, .len = len};
+    return io_sync(lun, &io, err);
+}
+
+int iskra_block_status_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset,
+                            struct iskra_extent *extents, uint32_t *extent_cnt,
+                            struct iskra_error *err)
+{
+    struct iskra_io io = {.op = ISKRA_BLOCK_STATUS,
+                          .offset = offset,
+                          .len = len,
+                          .extents = extents,
+                          .extent_cnt = *extent_cnt};
+    int rc = io_sync(lun, &io, err);
+    if (rc == 0)
+        *extent_cnt = io.extent_cnt;
+    return rc;
+}
+
 static int raw_sync(struct iskra_lun *lun, const uint8_t *cdb, unsigned cdb_len, uint32_t flags,
                     struct iovec iov, uint32_t *ret_len, struct iskra_error *err)
 {

@@ -10,7 +10,8 @@ void iskra_cache_flush_begins(struct iskra_scsi_request *sreq)
 
 void iskra_cache_written(const struct iskra_scsi_request *sreq)
 {
-    if (sreq->kind == ISKRA_REQUEST_WRITE && !sreq->fua && sreq->sdev->write_cache)
+    if (sreq->kind != ISKRA_REQUEST_READ && sreq->kind != ISKRA_REQUEST_BLOCK_STATUS &&
+        iskra_scsi_request_is_block(sreq) && !sreq->fua && sreq->sdev->write_cache)
         sreq->sdev->written_cnt++;
 }
 

@@ -11,6 +11,7 @@
 
 #include "block/queue.h"
 #include "list.h"
+#include "scsi/space.h"
 #include "wire/inquiry.h"
 #include "wire/sense.h"
 
@@ -77,12 +78,14 @@ struct iskra_sdev {
     bool write_cache;      /* GOOD does not mean on the medium; true unless MODE SENSE says WCE 0 */
     bool write_cache_told; /* it came from the caching mode page */
     bool thin;             /* logical block provisioning enabled (LBPME) */
+    bool reads_zeroes;     /* unmapped blocks read as zeros (LBPRZ) */
     bool protection;       /* formatted with protection information: read-only */
     uint32_t block_len;    /* bytes; a power of two; 0 unless capacity_known */
     uint64_t block_cnt;
     uint32_t physical_block_len;   /* bytes; 0 unknown */
     uint32_t max_transfer_len;     /* bytes per command; a multiple of block_len */
     uint32_t optimal_transfer_len; /* bytes; 0 not reported */
+    struct iskra_space space;      /* unmap, zero, compare and write */
 
     void (*gone)(void *arg); /* iskra_sdev_remove() */
     void *gone_arg;

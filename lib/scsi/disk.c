@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "error.h"
+#include "scsi/block_status.h"
 #include "scsi/device.h"
 #include "wire/bhs.h"
 #include "wire/cdb.h"
@@ -73,9 +74,37 @@ static void setup_transfer(struct iskra_scsi_request *sreq)
     cmnd->dir = write ? ISKRA_DIR_WRITE : ISKRA_DIR_READ;
     cmnd->iov_skip = (size_t)sreq->progress;
     cmnd->transfer_len = len;
+    sreq->piece_len = len;
+}
+
+/* Both halves of the data go with it. A device told how many blocks it takes: at most 255. */
+static void setup_compare_and_write(struct iskra_scsi_request *sreq)
+{
+    const struct iskra_sdev *sdev = sreq->sdev;
+    struct iskra_cmnd *cmnd = &sreq->cmnd;
+
+    cmnd->cdb_len = (uint16_t)iskra_cdb_compare_and_write(
+        sreq->cdb, sreq->offset / sdev->block_len, (uint8_t)(sreq->len / sdev->block_len), 0);
+    cmnd->cdb = sreq->cdb;
+    cmnd->dir = ISKRA_DIR_WRITE;
+    cmnd->iov_skip = 0;
+    cmnd->transfer_len = (uint32_t)(2 * sreq->len);
+    sreq->piece_len = sreq->len;
+    sreq->by_range = true;
 }
 
 /* ---- the cache ---- */
+
+static bool changes_blocks(const struct iskra_scsi_request *sreq)
+{
+    return sreq->kind == ISKRA_REQUEST_WRITE || sreq->kind == ISKRA_REQUEST_WRITE_ZEROES;
+}
+
+/* FUA by the bit: WRITE has one, WRITE SAME has not. */
+static bool fua_by_bit(const struct iskra_scsi_request *sreq)
+{
+    return sreq->kind == ISKRA_REQUEST_WRITE && sreq->sdev->fua;
+}
 
 static bool sync_due(const struct iskra_scsi_request *sreq)
 {
@@ -84,7 +113,7 @@ static bool sync_due(const struct iskra_scsi_request *sreq)
     if (sreq->synced || !sdev->write_cache)
         return false;
     return sreq->kind == ISKRA_REQUEST_FLUSH ||
-           (sreq->kind == ISKRA_REQUEST_WRITE && sreq->fua && sreq->len > 0 && !sdev->fua);
+           (changes_blocks(sreq) && sreq->fua && sreq->len > 0 && !fua_by_bit(sreq));
 }
 
 /* All of the cache: LBA 0, and 0 blocks, which means as many as there are (SBC-3 5.24). */
@@ -94,7 +123,7 @@ static void setup_sync(struct iskra_scsi_request *sreq)
     struct iskra_cmnd *cmnd = &sreq->cmnd;
     uint64_t *timeout_ns = &sreq->rq.timeout_ns;
 
-    if (!sreq->syncing && (*timeout_ns == 0 || sreq->kind == ISKRA_REQUEST_WRITE))
+    if (!sreq->syncing && (*timeout_ns == 0 || changes_blocks(sreq)))
         *timeout_ns =
             FLUSH_TIMEOUT_FACTOR * (*timeout_ns != 0 ? *timeout_ns : sdev->queue.rq_timeout_ns);
     sreq->syncing = true;
@@ -126,7 +155,7 @@ bool iskra_disk_sync_unknown(const struct iskra_scsi_request *sreq, const struct
 
 void iskra_disk_restart(struct iskra_scsi_request *sreq)
 {
-    if (!sreq->syncing || sreq->kind != ISKRA_REQUEST_WRITE)
+    if (!sreq->syncing || !changes_blocks(sreq))
         return;
     sreq->rq.timeout_ns /= FLUSH_TIMEOUT_FACTOR;
     sreq->syncing = false;
@@ -138,10 +167,31 @@ bool iskra_disk_setup(struct iskra_scsi_request *sreq)
 {
     if (iskra_disk_finished(sreq))
         return false;
-    if (sreq->progress < sreq->len)
-        setup_transfer(sreq);
-    else
+    if (sreq->progress == sreq->len) {
         setup_sync(sreq);
+        return true;
+    }
+    switch ((enum iskra_request_kind)sreq->kind) {
+    case ISKRA_REQUEST_UNMAP:
+        iskra_space_setup_unmap(sreq);
+        break;
+    case ISKRA_REQUEST_WRITE_ZEROES:
+        iskra_space_setup_zeroes(sreq);
+        break;
+    case ISKRA_REQUEST_BLOCK_STATUS:
+        iskra_block_status_setup(sreq);
+        break;
+    case ISKRA_REQUEST_COMPARE_AND_WRITE:
+        setup_compare_and_write(sreq);
+        break;
+    case ISKRA_REQUEST_READ:
+    case ISKRA_REQUEST_WRITE:
+    case ISKRA_REQUEST_FLUSH:
+    case ISKRA_REQUEST_RAW:
+    case ISKRA_REQUEST_INTERNAL:
+        setup_transfer(sreq);
+        break;
+    }
     return true;
 }
 
@@ -155,7 +205,7 @@ static uint32_t before_bad_block(const struct iskra_scsi_request *sreq,
     uint32_t block_len = sreq->sdev->block_len;
     uint64_t lba = (sreq->offset + sreq->progress) / block_len;
 
-    if (!sense->information_valid || sense->information < lba ||
+    if (sreq->by_range || !sense->information_valid || sense->information < lba ||
         sense->information - lba >= sreq->cmnd.transfer_len / block_len)
         return 0;
     return (uint32_t)(sense->information - lba) * block_len;
@@ -167,6 +217,10 @@ uint32_t iskra_disk_good_bytes(const struct iskra_scsi_request *sreq)
     uint32_t came = cmnd->residual < cmnd->transfer_len ? cmnd->transfer_len - cmnd->residual : 0;
     struct iskra_sense sense;
 
+    if (sreq->kind == ISKRA_REQUEST_BLOCK_STATUS)
+        return came; /* an answer, not blocks */
+    if (sreq->by_range)
+        came = cmnd->residual == 0 ? (uint32_t)sreq->piece_len : 0;
     came -= came % sreq->sdev->block_len;
     if (ISKRA_RESULT_HOST(cmnd->result) != ISKRA_DID_OK &&
         ISKRA_RESULT_HOST(cmnd->result) != ISKRA_DID_MEDIUM_ERROR &&

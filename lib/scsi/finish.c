@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scsi/block_status.h"
 #include "scsi/cache.h"
 #include "scsi/dispatch.h"
 #include "scsi/disk.h"
@@ -101,7 +102,7 @@ static struct iskra_decision decide(struct iskra_scsi_request *sreq,
         .opcode = sreq->cmnd.cdb[0],
         .sense = *sense,
         .device_online = iskra_sdev_online(sdev),
-        .passthrough = !iskra_scsi_request_is_block(sreq),
+        .passthrough = !iskra_scsi_request_is_idempotent(sreq),
         .makes_safe = iskra_disk_is_sync(sreq),
         .retries = sreq->retries,
         .allowed = sreq->allowed,
@@ -159,8 +160,10 @@ static enum io_action action_for(struct iskra_scsi_request *sreq, const struct i
         return ++sreq->retries <= sreq->allowed ? ACTION_RETRY : ACTION_FAIL;
     if (host_byte != ISKRA_DID_OK || !s->valid || s->deferred)
         return ACTION_FAIL;
-    if (s->key == ISKRA_SENSE_UNIT_ATTENTION) /* decision 27: block operations see none */
-        return ++sreq->retries <= sreq->allowed ? ACTION_RETRY : ACTION_FAIL;
+    /* Decision 27: block operations see none. It tells that the command was not executed, so that
+     * even what must not be done twice may be sent again. */
+    if (s->key == ISKRA_SENSE_UNIT_ATTENTION)
+        return ++sreq->retries <= sreq->sdev->retries_allowed ? ACTION_RETRY : ACTION_FAIL;
     if (s->key == ISKRA_SENSE_NOT_READY && becoming_ready(s))
         return ACTION_DELAYED_RETRY;
     return ACTION_FAIL;
@@ -222,6 +225,18 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
         end_sync(sreq);
         return;
     }
+    if (!ok && iskra_space_refusal(s)) {
+        if (iskra_space_next_way(sreq)) {
+            iskra_scsi_queue_insert(sreq, ISKRA_INSERT_REST);
+            return;
+        }
+        if (sreq->kind == ISKRA_REQUEST_BLOCK_STATUS) {
+            sreq->sdev->space.lba_status = false;
+            iskra_block_status_unknown(sreq);
+            end_request(sreq, 0);
+            return;
+        }
+    }
     if (!ok) {
         switch (action_for(sreq, s)) {
         case ACTION_RETRY:
@@ -237,6 +252,10 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
             return;
         }
         }
+    }
+    if (sreq->kind == ISKRA_REQUEST_BLOCK_STATUS) {
+        end_request(sreq, iskra_block_status_take(sreq, good));
+        return;
     }
     if (good == 0) {
         /* GOOD and nothing moved: asking again could go on for ever. */

@@ -80,6 +80,7 @@ int iskra_capacity_settle(struct iskra_sdev *sdev, const struct iskra_capacity *
     sdev->block_len = block_len;
     sdev->block_cnt = c->last_lba + 1;
     sdev->thin = c->lbpme;
+    sdev->reads_zeroes = c->lbpme && c->lbprz;
     sdev->protection = c->prot_en;
     sdev->physical_block_len = 0;
     if (c->physical_exp < 16 && (uint64_t)block_len << c->physical_exp <= UINT32_MAX)

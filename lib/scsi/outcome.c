@@ -12,7 +12,8 @@
 #include "wire/cdb.h"
 #include "wire/sense.h"
 
-#define COMMAND_TEXT_LEN 80
+#define COMMAND_TEXT_LEN   80
+#define ASC_INVALID_OPCODE 0x20u
 
 static const char *command_name(const struct iskra_cmnd *cmnd)
 {
@@ -23,23 +24,35 @@ static const char *command_name(const struct iskra_cmnd *cmnd)
     return iskra_cdb_name(cdb.opcode, cdb.service_action);
 }
 
+/* Before a command was built. */
+static const char *operation_name(const struct iskra_scsi_request *sreq)
+{
+    static const char *const names[] = {
+        [ISKRA_REQUEST_READ] = "READ",
+        [ISKRA_REQUEST_WRITE] = "WRITE",
+        [ISKRA_REQUEST_FLUSH] = "SYNCHRONIZE CACHE",
+        [ISKRA_REQUEST_UNMAP] = "UNMAP",
+        [ISKRA_REQUEST_WRITE_ZEROES] = "WRITE SAME",
+        [ISKRA_REQUEST_BLOCK_STATUS] = "GET LBA STATUS",
+        [ISKRA_REQUEST_COMPARE_AND_WRITE] = "COMPARE AND WRITE",
+    };
+    return names[sreq->kind];
+}
+
 char *iskra_outcome_command(const struct iskra_scsi_request *sreq, char *buf, size_t size)
 {
     const struct iskra_cmnd *cmnd = &sreq->cmnd;
     uint32_t block_len = sreq->sdev->block_len;
 
     if (sreq->kind == ISKRA_REQUEST_FLUSH && cmnd->cdb == NULL) {
-        snprintf(buf, size, "SYNCHRONIZE CACHE");
-    } else if ((sreq->kind == ISKRA_REQUEST_READ || sreq->kind == ISKRA_REQUEST_WRITE) &&
+        snprintf(buf, size, "%s", operation_name(sreq));
+    } else if (iskra_scsi_request_is_block(sreq) && sreq->kind != ISKRA_REQUEST_FLUSH &&
                block_len != 0 && !iskra_disk_is_sync(sreq)) {
         uint64_t left = sreq->len - sreq->progress;
+        uint64_t block_cnt = (cmnd->cdb != NULL ? sreq->piece_len : left) / block_len;
         snprintf(buf, size, "%s lba %" PRIu64 ", %" PRIu64 " block%s",
-                 cmnd->cdb != NULL                   ? command_name(cmnd)
-                 : sreq->kind == ISKRA_REQUEST_WRITE ? "WRITE"
-                                                     : "READ",
-                 (sreq->offset + sreq->progress) / block_len,
-                 (cmnd->cdb != NULL ? cmnd->transfer_len : left) / block_len,
-                 cmnd->cdb != NULL && cmnd->transfer_len == block_len ? "" : "s");
+                 cmnd->cdb != NULL ? command_name(cmnd) : operation_name(sreq),
+                 (sreq->offset + sreq->progress) / block_len, block_cnt, block_cnt == 1 ? "" : "s");
     } else if (strcmp(command_name(cmnd), "?") == 0) {
         snprintf(buf, size, "command %02Xh", cmnd->cdb[0]);
     } else {
@@ -98,6 +111,28 @@ static int fail_check_condition(const struct iskra_scsi_request *sreq)
                 sense_text(&s, text));
 }
 
+/* The information field, if there is one, is how many bytes were equal (SBC-3 5.2). */
+static int fail_miscompare(const struct iskra_scsi_request *sreq, const struct iskra_sense *s)
+{
+    if (s->information_valid && s->information < sreq->len)
+        return fail(sreq, ISKRA_E_MISCOMPARE, EILSEQ, ": what is there differs at byte %" PRIu64,
+                    s->information);
+    return fail(sreq, ISKRA_E_MISCOMPARE, EILSEQ, ": what is there differs");
+}
+
+static int fail_compare_and_write(const struct iskra_scsi_request *sreq)
+{
+    struct iskra_sense s;
+
+    if (iskra_sense_decode(sreq->cmnd.sense, sreq->cmnd.sense_len, &s) == 0 && !s.deferred) {
+        if (s.key == ISKRA_SENSE_MISCOMPARE)
+            return fail_miscompare(sreq, &s);
+        if (s.key == ISKRA_SENSE_ILLEGAL_REQUEST && s.asc == ASC_INVALID_OPCODE)
+            return iskra_outcome_unsupported(sreq);
+    }
+    return fail_check_condition(sreq);
+}
+
 /* For programs: the numbers beside the text. */
 static void status_keep(const struct iskra_scsi_request *sreq)
 {
@@ -117,7 +152,13 @@ static int fail_status(const struct iskra_scsi_request *sreq)
     uint8_t status = ISKRA_RESULT_STATUS(sreq->cmnd.result);
     int rc;
 
-    if (status == ISKRA_STATUS_CHECK_CONDITION)
+    if (status == ISKRA_STATUS_CHECK_CONDITION && sreq->kind == ISKRA_REQUEST_UNMAP &&
+        sreq->sdev->space.unmap == ISKRA_UNMAP_NOT)
+        rc = iskra_outcome_unsupported(sreq); /* it has just said so */
+    else if (status == ISKRA_STATUS_CHECK_CONDITION &&
+             sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE)
+        rc = fail_compare_and_write(sreq);
+    else if (status == ISKRA_STATUS_CHECK_CONDITION)
         rc = fail_check_condition(sreq);
     else
         rc = fail(sreq, ISKRA_E_SCSI, status == ISKRA_STATUS_RESERVATION_CONFLICT ? EBUSY : EIO,
@@ -174,8 +215,10 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
     case ISKRA_DID_TIME_OUT:
         return iskra_outcome_timed_out(sreq);
     case ISKRA_DID_TRANSPORT_DISRUPTED: /* it was out when the session fell */
-        return fail_connection(sreq, sreq->kind == ISKRA_REQUEST_RAW ? ISKRA_E_OUTCOME_UNKNOWN
-                                                                     : ISKRA_E_CONNECTION);
+        return fail_connection(sreq, sreq->kind == ISKRA_REQUEST_RAW ||
+                                             sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE
+                                         ? ISKRA_E_OUTCOME_UNKNOWN
+                                         : ISKRA_E_CONNECTION);
     case ISKRA_DID_NO_CONNECT:
     case ISKRA_DID_TRANSPORT_FAILFAST:
     case ISKRA_DID_IMM_RETRY:
@@ -192,7 +235,8 @@ int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
         sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
     uint64_t tenths = timeout_ns / UINT64_C(100000000);
     /* Decision 25: what may have changed something has an outcome that nobody knows. */
-    bool unknown = sreq->kind == ISKRA_REQUEST_RAW && sreq->cmnd.dir == ISKRA_DIR_WRITE;
+    bool unknown = (sreq->kind == ISKRA_REQUEST_RAW && sreq->cmnd.dir == ISKRA_DIR_WRITE) ||
+                   sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE;
     enum iskra_code code = unknown ? ISKRA_E_OUTCOME_UNKNOWN : ISKRA_E_TIMEOUT_SCSI;
     const char *what = unknown ? " may or may not have been executed:" : "";
 
@@ -201,6 +245,11 @@ int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
                     timeout_ns / UINT64_C(1000000));
     return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 ".%" PRIu64 " s", what,
                 tenths / 10, tenths % 10);
+}
+
+int iskra_outcome_unsupported(const struct iskra_scsi_request *sreq)
+{
+    return fail(sreq, ISKRA_E_UNSUPPORTED, EOPNOTSUPP, ": the LUN does not know this command");
 }
 
 int iskra_outcome_canceled(const struct iskra_scsi_request *sreq)

@@ -17,7 +17,8 @@ int iskra_outcome_fail(
 int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq);
 int iskra_outcome_canceled(const struct iskra_scsi_request *sreq);
 int iskra_outcome_short(const struct iskra_scsi_request *sreq); /* GOOD, and not one block moved */
-int iskra_outcome_reset(struct iskra_scsi_request *sreq);       /* takes reset_lost_cnt from it */
-int iskra_outcome_lost_write(struct iskra_scsi_request *sreq);  /* takes it from the device */
+int iskra_outcome_unsupported(const struct iskra_scsi_request *sreq);
+int iskra_outcome_reset(struct iskra_scsi_request *sreq);      /* takes reset_lost_cnt from it */
+int iskra_outcome_lost_write(struct iskra_scsi_request *sreq); /* takes it from the device */
 
 #endif

@@ -1,5 +1,5 @@
 /* The probe's steps and its walk through them. */
-#include "scsi/probe.h"
+#include "scsi/probe_row.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,11 +9,9 @@
 #include "error.h"
 #include "scsi/device.h"
 #include "scsi/identity.h"
-#include "wire/capacity.h"
 #include "wire/cdb.h"
 #include "wire/inquiry.h"
 #include "wire/luns.h"
-#include "wire/mode.h"
 #include "wire/sense.h"
 #include "wire/vpd.h"
 
@@ -23,20 +21,7 @@
 #define INQUIRY_LEN_FIRST  ISKRA_INQUIRY_LEN
 #define INQUIRY_LEN_LIMIT  255u
 #define VPD_LEN_FIRST      252u /* what even old devices take */
-#define MODE_SENSE_LEN     192u
 #define VERSION_SPC        3u
-#define VERSION_SPC_3      5u
-
-/* One row: build sreq.cdb and return its length (0: this step is not for this device); take what
- * came. take() returns 0, or a negative errno that ends the probe. refused() is for an answer that
- * was an error; NULL: the next step, please. */
-struct probe_row {
-    unsigned (*ask)(struct iskra_probe *p);
-    int (*take)(struct iskra_probe *p, const uint8_t *bytes, uint32_t len);
-    int (*refused)(struct iskra_probe *p, int status);
-    uint16_t first_len;
-};
-static const struct probe_row rows[ISKRA_PROBE_END];
 
 static void run_step(struct iskra_probe *p);
 
@@ -123,6 +108,7 @@ static int take_vpd_supported(struct iskra_probe *p, const uint8_t *bytes, uint3
     p->serial_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_SERIAL);
     p->id_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_DEVICE_ID);
     p->limits_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_BLOCK_LIMITS);
+    p->provisioning_offered = iskra_vpd_supports(bytes, len, ISKRA_VPD_PROVISIONING);
     return 0;
 }
 
@@ -166,147 +152,20 @@ static int take_vpd_device_id(struct iskra_probe *p, const uint8_t *bytes, uint3
     return -EAGAIN;
 }
 
-static bool is_disk(const struct iskra_probe *p)
-{
-    return p->sdev->inquiry.type == ISKRA_TYPE_DISK &&
-           p->sdev->inquiry.qualifier == ISKRA_PQ_CONNECTED;
-}
-
-static unsigned ask_vpd_limits(struct iskra_probe *p)
-{
-    if (!is_disk(p) || !p->limits_offered)
-        return 0;
-    return iskra_cdb_inquiry_vpd(p->sreq.cdb, ISKRA_VPD_BLOCK_LIMITS, p->ask_len);
-}
-
-static int take_vpd_limits(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
-{
-    struct iskra_block_limits limits;
-
-    if (iskra_vpd_block_limits_decode(bytes, len, &limits) == 0) {
-        p->max_transfer_blocks = limits.max_transfer_blocks;
-        p->optimal_transfer_blocks = limits.optimal_transfer_blocks;
-    }
-    return 0;
-}
-
-/* ---- disks ---- */
-
-static unsigned ask_mode_sense(struct iskra_probe *p)
-{
-    if (!is_disk(p))
-        return 0;
-    return iskra_cdb_mode_sense6(p->sreq.cdb, ISKRA_MODE_PAGE_ALL, 0, (uint8_t)p->ask_len);
-}
-
-static int take_mode_sense(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
-{
-    struct iskra_mode mode;
-
-    if (iskra_mode6_decode(bytes, len, &mode) == 0)
-        iskra_mode_settle(p->sdev, &mode);
-    return 0;
-}
-
-/* Some know the caching page only by its name. */
-static unsigned ask_mode_caching(struct iskra_probe *p)
-{
-    if (!is_disk(p) || p->sdev->write_cache_told)
-        return 0;
-    return iskra_cdb_mode_sense6(p->sreq.cdb, ISKRA_MODE_PAGE_CACHING, 0, (uint8_t)p->ask_len);
-}
-
-static unsigned ask_capacity16_first(struct iskra_probe *p)
-{
-    if (!is_disk(p) || p->sdev->inquiry.version < VERSION_SPC_3)
-        return 0;
-    return iskra_cdb_read_capacity16(p->sreq.cdb, p->ask_len);
-}
-
-static unsigned ask_capacity10(struct iskra_probe *p)
-{
-    if (!is_disk(p) || p->sdev->capacity_known || p->capacity_error.code != ISKRA_OK)
-        return 0;
-    return iskra_cdb_read_capacity10(p->sreq.cdb);
-}
-
-static unsigned ask_capacity16(struct iskra_probe *p)
-{
-    if (!p->capacity16_due)
-        return 0;
-    return iskra_cdb_read_capacity16(p->sreq.cdb, p->ask_len);
-}
-
-static int take_capacity(struct iskra_probe *p, const struct iskra_capacity *c)
-{
-    p->capacity_error = (struct iskra_error){0};
-    (void)iskra_capacity_settle(p->sdev, c,
-                                &p->capacity_error); /* the story is kept, or all is well */
-    return 0;
-}
-
-static int take_capacity16(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
-{
-    struct iskra_capacity c;
-
-    if (iskra_capacity16_decode(bytes, len, &c) != 0) {
-        iskra_fail(&p->capacity_error, ISKRA_E_RESPONSE, EBADMSG,
-                   "READ CAPACITY(16): %" PRIu32 " bytes came, at least 12 are due", len);
-        return 0;
-    }
-    return take_capacity(p, &c);
-}
-
-static int take_capacity10(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
-{
-    struct iskra_capacity c;
-
-    if (iskra_capacity10_decode(bytes, len, &c) != 0) {
-        iskra_fail(&p->capacity_error, ISKRA_E_RESPONSE, EBADMSG,
-                   "READ CAPACITY(10): %" PRIu32 " bytes came, %u are due", len,
-                   ISKRA_CAPACITY_10_LEN);
-        return 0;
-    }
-    p->capacity16_due = c.last_lba == UINT32_MAX;
-    return p->capacity16_due ? 0 : take_capacity(p, &c);
-}
-
-static int capacity_refused(struct iskra_probe *p, int status)
-{
-    (void)status; /* the story says it */
-    p->capacity_error = p->error;
-    return 0;
-}
-
-/* Old devices do not know the 16-byte command: then (10) decides. */
-static int capacity16_first_refused(struct iskra_probe *p, int status)
-{
-    struct iskra_sense s;
-
-    if (iskra_sense_decode(p->error.sense, p->error.sense_len, &s) == 0 &&
-        s.key == ISKRA_SENSE_ILLEGAL_REQUEST)
-        return 0;
-    return capacity_refused(p, status);
-}
-
-static const struct probe_row rows[ISKRA_PROBE_END] = {
+static const struct iskra_probe_row rows[ISKRA_PROBE_MODE_SENSE] = {
     [ISKRA_PROBE_INQUIRY] = {ask_inquiry, take_inquiry, inquiry_refused, INQUIRY_LEN_FIRST},
     [ISKRA_PROBE_INQUIRY_LONG] = {ask_inquiry_long, take_inquiry_long, NULL, 0},
     [ISKRA_PROBE_VPD_SUPPORTED] = {ask_vpd_supported, take_vpd_supported, NULL, VPD_LEN_FIRST},
     [ISKRA_PROBE_VPD_SERIAL] = {ask_vpd_serial, take_vpd_serial, NULL, VPD_LEN_FIRST},
     [ISKRA_PROBE_VPD_DEVICE_ID] = {ask_vpd_device_id, take_vpd_device_id, NULL, VPD_LEN_FIRST},
-    [ISKRA_PROBE_MODE_SENSE] = {ask_mode_sense, take_mode_sense, NULL, MODE_SENSE_LEN},
-    [ISKRA_PROBE_MODE_CACHING] = {ask_mode_caching, take_mode_sense, NULL, MODE_SENSE_LEN},
-    [ISKRA_PROBE_CAPACITY_16_FIRST] = {ask_capacity16_first, take_capacity16,
-                                       capacity16_first_refused, ISKRA_CAPACITY_16_LEN},
-    [ISKRA_PROBE_CAPACITY_10] = {ask_capacity10, take_capacity10, capacity_refused,
-                                 ISKRA_CAPACITY_10_LEN},
-    [ISKRA_PROBE_CAPACITY_16] = {ask_capacity16, take_capacity16, capacity_refused,
-                                 ISKRA_CAPACITY_16_LEN},
-    [ISKRA_PROBE_VPD_LIMITS] = {ask_vpd_limits, take_vpd_limits, NULL, VPD_LEN_FIRST},
 };
 
 /* ---- the walk ---- */
+
+static const struct iskra_probe_row *row_of(const struct iskra_probe *p)
+{
+    return p->step < ISKRA_PROBE_MODE_SENSE ? &rows[p->step] : &iskra_probe_disk_rows[p->step];
+}
 
 bool iskra_probe_unit_attention(const struct iskra_error *err)
 {
@@ -323,8 +182,12 @@ bool iskra_probe_answered(const struct iskra_error *err)
 
 static void probe_end(struct iskra_probe *p, int status)
 {
-    if (status == 0)
-        iskra_limits_settle(p->sdev, p->max_transfer_blocks, p->optimal_transfer_blocks);
+    if (status == 0) {
+        iskra_limits_settle(p->sdev, p->space.limits.max_transfer_blocks,
+                            p->space.limits.optimal_transfer_blocks);
+        p->space.zeroes_told = p->sdev->reads_zeroes;
+        iskra_space_settle(p->sdev, &p->space);
+    }
     p->done(p, status);
 }
 
@@ -339,7 +202,7 @@ static void next_step(struct iskra_probe *p)
 static void step_done(struct iskra_scsi_request *sreq)
 {
     struct iskra_probe *p = iskra_container_of(sreq, struct iskra_probe, sreq);
-    const struct probe_row *row = &rows[p->step];
+    const struct iskra_probe_row *row = row_of(p);
     int status = sreq->status;
 
     if (p->canceled) {
@@ -379,10 +242,10 @@ static int submit_step(struct iskra_probe *p)
 {
     for (; p->step < ISKRA_PROBE_END; p->step++, p->ask_len = 0) {
         if (p->ask_len == 0)
-            p->ask_len = rows[p->step].first_len;
+            p->ask_len = row_of(p)->first_len;
         p->error = (struct iskra_error){0};
         iskra_scsi_request_init(&p->sreq, p->sdev, step_done, &p->error);
-        unsigned cdb_len = rows[p->step].ask(p);
+        unsigned cdb_len = row_of(p)->ask(p);
         if (cdb_len == 0)
             continue;
         memset(p->buf, 0, p->ask_len);

@@ -1,10 +1,10 @@
 /* The probe: what one LUN says of itself, a step after the other, written into its device
  * (spec 3.6).
  *
- * INQUIRY (36 bytes, then what it offers), VPD 00h, 80h, 83h, MODE SENSE, READ CAPACITY, VPD B0h.
- * Each step is a row of a table in probe.c: how to ask, how to take the answer. A page that is
- * refused or makes no sense leaves its fields empty; only INQUIRY and a lost connection end the
- * probe early. */
+ * INQUIRY (36 bytes, then what it offers), VPD 00h, 80h, 83h, MODE SENSE, READ CAPACITY, VPD B0h
+ * and B2h, REPORT SUPPORTED OPERATION CODES for WRITE SAME(16). Each step is a row of a table in
+ * probe.c: how to ask, how to take the answer. A page that is refused or makes no sense leaves its
+ * fields empty; only INQUIRY and a lost connection end the probe early. */
 #ifndef ISKRA_SCSI_PROBE_H
 #define ISKRA_SCSI_PROBE_H
 
@@ -14,6 +14,7 @@
 #include <iskra/error.h>
 
 #include "scsi/request.h"
+#include "scsi/space.h"
 
 struct iskra_probe;
 
@@ -29,6 +30,8 @@ enum iskra_probe_step {
     ISKRA_PROBE_CAPACITY_10,
     ISKRA_PROBE_CAPACITY_16, /* when (10) has no room for it */
     ISKRA_PROBE_VPD_LIMITS,
+    ISKRA_PROBE_VPD_PROVISIONING,
+    ISKRA_PROBE_WRITE_SAME, /* is there one of 16 bytes, and what does it look at? */
     ISKRA_PROBE_END
 };
 
@@ -42,9 +45,9 @@ struct iskra_probe {
     uint16_t ask_len; /* of the step that is out */
     uint8_t tries;    /* of this step so far */
     bool canceled;
-    bool serial_offered, id_offered, limits_offered, capacity16_due;
+    bool serial_offered, id_offered, limits_offered, provisioning_offered, capacity16_due;
     uint8_t inquiry_len; /* what the LUN offers */
-    uint32_t max_transfer_blocks, optimal_transfer_blocks;
+    struct iskra_space_facts space;
     struct iskra_error error;          /* of the step that is out */
     struct iskra_error capacity_error; /* why a disk's capacity is not known */
     void (*done)(struct iskra_probe *probe, int status);

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "scsi/cache.h"
+#include "scsi/block_status.h"
 #include "scsi/device.h"
 #include "scsi/disk.h"
 
@@ -96,6 +97,93 @@ int iskra_scsi_submit_write(struct iskra_scsi_request *sreq, const struct iovec 
         return rc;
     sreq->fua = fua;
     return submit_transfer(sreq, ISKRA_REQUEST_WRITE, iov, iov_cnt, offset, len);
+}
+
+/* The device is there, writable, and has the range. */
+static int check_change(const struct iskra_scsi_request *sreq, uint64_t offset, uint64_t len)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
+    if (rc == 0)
+        rc = iskra_disk_check_writable(sreq->sdev, sreq->error);
+    return rc != 0 ? rc : iskra_disk_check_range(sreq->sdev, offset, len, sreq->error);
+}
+
+int iskra_scsi_submit_unmap(struct iskra_scsi_request *sreq, uint64_t offset, uint64_t len)
+{
+    int rc = check_change(sreq, offset, len);
+
+    if (rc != 0)
+        return rc;
+    if (sreq->sdev->space.unmap == ISKRA_UNMAP_NOT)
+        return iskra_fail(sreq->error, ISKRA_E_UNSUPPORTED, EOPNOTSUPP, "the LUN does not unmap");
+    sreq->offset = offset;
+    sreq->allowed = sreq->sdev->retries_allowed;
+    submit(sreq, ISKRA_REQUEST_UNMAP, NULL, 0, len);
+    return 0;
+}
+
+int iskra_scsi_submit_write_zeroes(struct iskra_scsi_request *sreq, uint64_t offset, uint64_t len,
+                                   bool fua, bool may_unmap)
+{
+    int rc = check_change(sreq, offset, len);
+
+    if (rc != 0)
+        return rc;
+    sreq->offset = offset;
+    sreq->fua = fua;
+    sreq->may_unmap = may_unmap;
+    sreq->allowed = sreq->sdev->retries_allowed;
+    submit(sreq, ISKRA_REQUEST_WRITE_ZEROES, NULL, 0, len);
+    return 0;
+}
+
+int iskra_scsi_submit_compare_and_write(struct iskra_scsi_request *sreq, const struct iovec *iov,
+                                        uint32_t iov_cnt, uint64_t offset, uint64_t len)
+{
+    uint32_t max_len = sreq->sdev->space.max_compare_len;
+    int rc = check_change(sreq, offset, len);
+
+    if (rc != 0)
+        return rc;
+    if (max_len == 0)
+        return iskra_fail(sreq->error, ISKRA_E_UNSUPPORTED, EOPNOTSUPP,
+                          "the LUN does not know COMPARE AND WRITE");
+    if (len == 0 || len > max_len)
+        return iskra_fail(sreq->error, ISKRA_E_USAGE, EINVAL,
+                          "compare and write of %" PRIu64 " bytes: %" PRIu32 " to %" PRIu32
+                          " are possible",
+                          len, sreq->sdev->block_len, max_len);
+    rc = check_iov(iov, iov_cnt, 2 * len, ISKRA_DIR_WRITE, sreq->error);
+    if (rc != 0)
+        return rc;
+    sreq->offset = offset;
+    submit(sreq, ISKRA_REQUEST_COMPARE_AND_WRITE, iov, iov_cnt, len);
+    return 0;
+}
+
+int iskra_scsi_submit_block_status(struct iskra_scsi_request *sreq, struct iskra_extent *extents,
+                                   uint32_t extent_max, uint64_t offset, uint64_t len)
+{
+    int rc = check_device(sreq->sdev, sreq->error);
+
+    if (rc == 0)
+        rc = iskra_disk_check_range(sreq->sdev, offset, len, sreq->error);
+    if (rc != 0)
+        return rc;
+    if (extents == NULL || extent_max == 0 || len == 0)
+        return iskra_fail(sreq->error, ISKRA_E_USAGE, EINVAL,
+                          "block status of %" PRIu64 " bytes, with room for %" PRIu32 " extents",
+                          len, extents != NULL ? extent_max : 0);
+    sreq->offset = offset;
+    sreq->allowed = sreq->sdev->retries_allowed;
+    sreq->extents = extents;
+    sreq->extent_max = extent_max;
+    sreq->len = len;
+    if (!sreq->sdev->space.lba_status)
+        iskra_block_status_unknown(sreq);
+    submit(sreq, ISKRA_REQUEST_BLOCK_STATUS, NULL, 0, len);
+    return 0;
 }
 
 int iskra_scsi_submit_flush(struct iskra_scsi_request *sreq)

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include <iskra/error.h>
+#include <iskra/extent.h>
 
 #include "block/queue.h"
 #include "iscsi/cmd.h"
@@ -28,12 +29,19 @@ enum iskra_request_kind {
     ISKRA_REQUEST_READ,
     ISKRA_REQUEST_WRITE,
     ISKRA_REQUEST_FLUSH,
+    ISKRA_REQUEST_UNMAP,
+    ISKRA_REQUEST_WRITE_ZEROES,
+    ISKRA_REQUEST_BLOCK_STATUS,
+    /* Operations of a disk that must not be done twice: tried once they are known not to have been
+     * done. */
+    ISKRA_REQUEST_COMPARE_AND_WRITE,
     ISKRA_REQUEST_RAW,      /* a caller's CDB: tried once, sees its unit attentions */
     ISKRA_REQUEST_INTERNAL, /* the scan's own CDBs: like RAW, but harmless to repeat */
 };
 
-#define ISKRA_REQUEST_CDB_LEN  16u
-#define ISKRA_REQUEST_SIZE_MAX 384u /* what lib/api's opaque tail has to hold at most */
+#define ISKRA_REQUEST_CDB_LEN   16u
+#define ISKRA_REQUEST_PARAM_LEN 24u  /* an UNMAP list of one range */
+#define ISKRA_REQUEST_SIZE_MAX  480u /* what lib/api's opaque tail has to hold at most */
 
 struct iskra_scsi_request {
     struct iskra_request rq;
@@ -41,15 +49,21 @@ struct iskra_scsi_request {
     struct iskra_sdev *sdev;
     iskra_scsi_done_fn *done;
     struct iskra_error *error; /* filled when status is not 0; may be NULL */
-    uint64_t offset, len;      /* bytes: of the disk (READ, WRITE), of data (RAW); FLUSH: 0 */
+    uint64_t offset, len;      /* bytes: of the disk, or of data (RAW, INTERNAL); FLUSH: 0 */
     uint64_t progress;         /* bytes of len that are in place */
+    uint64_t piece_len;        /* bytes of len that the command stands for */
     uint64_t covered_cnt;      /* FLUSH: of the device's written_cnt */
     uint64_t started_ns;       /* first dispatch on the host's clock; 0 before. Bounds retries. */
     int status;                /* valid in done(): 0 or a negative errno */
     uint8_t kind;              /* enum iskra_request_kind */
     uint8_t retries, allowed;
     uint8_t cdb[ISKRA_REQUEST_CDB_LEN];
-    bool fua : 1; /* WRITE: done when it is on the medium */
+    bool fua : 1;       /* WRITE, WRITE_ZEROES: done when it is on the medium */
+    bool may_unmap : 1; /* WRITE_ZEROES: the range need not stay allocated */
+
+    /* BLOCK_STATUS: the caller's array, its room, what was found. */
+    struct iskra_extent *extents;
+    uint32_t extent_max, extent_cnt;
 
     /* The mid-layer's own. */
     bool lent : 1;      /* the session has the command: scsi_done is still to come */
@@ -60,6 +74,11 @@ struct iskra_scsi_request {
     bool synced : 1;    /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
     bool syncing : 1;   /* the same: it is due or out, and has its longer timeout */
     bool restarted : 1; /* FUA without the bit: written again; its retries are counted on */
+    bool by_range : 1;  /* the command names its range: all of the piece is done, or nothing */
+    bool unmaps : 1;    /* WRITE_ZEROES: the command may unmap */
+    uint8_t way;        /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
+    struct iovec param_iov;
+    uint8_t param[ISKRA_REQUEST_PARAM_LEN];
 };
 
 _Static_assert(sizeof(struct iskra_scsi_request) <= ISKRA_REQUEST_SIZE_MAX,
@@ -82,6 +101,26 @@ int iskra_scsi_submit_read(struct iskra_scsi_request *sreq, const struct iovec *
 int iskra_scsi_submit_write(struct iskra_scsi_request *sreq, const struct iovec *iov,
                             uint32_t iov_cnt, uint64_t offset, uint64_t len, bool fua);
 
+/* The range is not needed any more: what it reads as afterwards is the device's affair.
+ * -EOPNOTSUPP: the device does not unmap; other errors as for writes. */
+int iskra_scsi_submit_unmap(struct iskra_scsi_request *sreq, uint64_t offset, uint64_t len);
+
+/* The range reads as zeros afterwards. may_unmap: it need not stay allocated. Errors as for writes.
+ */
+int iskra_scsi_submit_write_zeroes(struct iskra_scsi_request *sreq, uint64_t offset, uint64_t len,
+                                   bool fua, bool may_unmap);
+
+/* If the len bytes at offset equal the first len bytes of iov, the second len bytes of it are
+ * written there, atomically. -EOPNOTSUPP: the device has no such command; -EINVAL: len is 0 or more
+ * than it takes; other errors as for writes. Sent once. */
+int iskra_scsi_submit_compare_and_write(struct iskra_scsi_request *sreq, const struct iovec *iov,
+                                        uint32_t iov_cnt, uint64_t offset, uint64_t len);
+
+/* Fills at most extent_max (1 or more) extents, the first one beginning at offset: without gaps,
+ * but perhaps not up to the end of the range. extents must live until done(). */
+int iskra_scsi_submit_block_status(struct iskra_scsi_request *sreq, struct iskra_extent *extents,
+                                   uint32_t extent_max, uint64_t offset, uint64_t len);
+
 /* Everything whose done() has run before this call is on the medium when this one's does. A device
  * without a write cache is sent nothing. Without a timeout of its own it has twice the device's. */
 int iskra_scsi_submit_flush(struct iskra_scsi_request *sreq);
@@ -103,7 +142,13 @@ int iskra_scsi_cancel(struct iskra_scsi_request *sreq);
 
 static inline bool iskra_scsi_request_is_block(const struct iskra_scsi_request *sreq)
 {
-    return sreq->kind <= ISKRA_REQUEST_FLUSH;
+    return sreq->kind <= ISKRA_REQUEST_COMPARE_AND_WRITE;
+}
+
+/* May it be done twice? (decision 25) */
+static inline bool iskra_scsi_request_is_idempotent(const struct iskra_scsi_request *sreq)
+{
+    return sreq->kind < ISKRA_REQUEST_COMPARE_AND_WRITE;
 }
 
 static inline struct iskra_scsi_request *iskra_scsi_request_of(struct iskra_request *rq)

@@ -24,6 +24,7 @@ enum {
     WITH_MODE = 8,    /* MODE SENSE: page control and page in byte 2, subpage in byte 3 */
     WITH_SELECT = 16, /* REPORT LUNS: byte 2 */
     SHORT_RW = 32,    /* READ(6), WRITE(6): 21-bit LBA, a count of 0 means 256 */
+    WITH_OPCODE = 64, /* REPORT SUPPORTED OPERATION CODES: options in byte 2, opcode in byte 3 */
 };
 
 struct layout {
@@ -73,6 +74,7 @@ static const struct layout layouts[] = {
     {0x9e, ISKRA_SAI_READ_CAPACITY_16, "READ CAPACITY(16)",    16, IN,      WITH_SA,      {0},     {0},     {10, 4}, 0,  {{0}}},
     {0x9e, ISKRA_SAI_GET_LBA_STATUS, "GET LBA STATUS",       16, IN,      WITH_SA,      {2, 8},  {0},     {10, 4}, 0,  {{0}}},
     {0xa0, 0, "REPORT LUNS",           12, IN,      WITH_SELECT,  {0},     {0},     {6, 4},  0,  {{0}}},
+    {0xa3, ISKRA_MI_REPORT_OPCODES, "REPORT SUPPORTED OPERATION CODES", 12, IN, WITH_SA | WITH_OPCODE, {0}, {0}, {6, 4}, 0, {{0}}},
     {0xa8, 0, "READ(12)",              12, IN,      WITH_PROTECT, {2, 4},  {6, 4},  {0},     10, {FUA_DPO(1)}},
     {0xaa, 0, "WRITE(12)",             12, OUT,     WITH_PROTECT, {2, 4},  {6, 4},  {0},     10, {FUA_DPO(1)}},
 };
@@ -80,7 +82,8 @@ static const struct layout layouts[] = {
 
 static bool has_service_action(uint8_t opcode)
 {
-    return opcode == ISKRA_SCSI_SERVICE_ACTION_IN_16 || opcode == ISKRA_SCSI_VARIABLE_LENGTH;
+    return opcode == ISKRA_SCSI_SERVICE_ACTION_IN_16 || opcode == ISKRA_SCSI_MAINTENANCE_IN ||
+           opcode == ISKRA_SCSI_VARIABLE_LENGTH;
 }
 
 static const struct layout *layout_find(uint8_t opcode, uint16_t service_action)
@@ -135,6 +138,10 @@ static void fields_get(const struct layout *l, const uint8_t *cdb, struct iskra_
         ret->page = cdb[2];
     if (l->with & WITH_SELECT)
         ret->select = cdb[2];
+    if (l->with & WITH_OPCODE) {
+        ret->select = cdb[2];
+        ret->asked_opcode = cdb[3];
+    }
     if (l->with & WITH_MODE) {
         ret->page = cdb[2] & 0x3f;
         ret->page_control = cdb[2] >> 6;
@@ -207,6 +214,10 @@ static bool fields_put(const struct layout *l, const struct iskra_cdb *fields, u
         cdb[2] = fields->page;
     if (l->with & WITH_SELECT)
         cdb[2] = fields->select;
+    if (l->with & WITH_OPCODE) {
+        cdb[2] = fields->select;
+        cdb[3] = fields->asked_opcode;
+    }
     if (l->with & WITH_MODE) {
         cdb[2] = (uint8_t)(fields->page_control << 6 | (fields->page & 0x3f));
         cdb[3] = fields->subpage;

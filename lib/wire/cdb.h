@@ -45,6 +45,7 @@ enum iskra_scsi_op {
 };
 #define ISKRA_SAI_READ_CAPACITY_16 0x10u
 #define ISKRA_SAI_GET_LBA_STATUS   0x12u
+#define ISKRA_MI_REPORT_OPCODES    0x0cu /* of MAINTENANCE IN */
 #define ISKRA_VARLEN_READ_32       0x0009u
 #define ISKRA_VARLEN_WRITE_32      0x000bu
 
@@ -83,9 +84,10 @@ struct iskra_cdb {
     uint8_t page;            /* INQUIRY: VPD page; MODE SENSE: page */
     uint8_t subpage;         /* MODE SENSE */
     uint8_t page_control;    /* MODE SENSE: 0 current, 1 changeable, 2 default, 3 saved */
-    uint8_t select;          /* REPORT LUNS: SELECT REPORT */
-    uint8_t group;           /* group number, 5 bits */
-    uint8_t control;         /* last byte of the CDB (byte 1 of a 32-byte one) */
+    uint8_t select; /* REPORT LUNS: SELECT REPORT; REPORT SUPPORTED OPERATION CODES: options */
+    uint8_t asked_opcode; /* REPORT SUPPORTED OPERATION CODES */
+    uint8_t group;        /* group number, 5 bits */
+    uint8_t control;      /* last byte of the CDB (byte 1 of a 32-byte one) */
     uint64_t lba;
     uint32_t block_cnt; /* transfer length or number of blocks. READ(6), WRITE(6): 1..256 */
     uint32_t alloc_len; /* allocation length, or the parameter list length of UNMAP; bytes */
@@ -126,6 +128,7 @@ unsigned iskra_cdb_mode_sense6(uint8_t *cdb, uint8_t page, uint8_t subpage, uint
 unsigned iskra_cdb_mode_sense10(uint8_t *cdb, uint8_t page, uint8_t subpage, uint16_t alloc_len);
 unsigned iskra_cdb_read_capacity10(uint8_t *cdb);
 unsigned iskra_cdb_read_capacity16(uint8_t *cdb, uint32_t alloc_len);
+unsigned iskra_cdb_report_opcode(uint8_t *cdb, uint8_t opcode, uint32_t alloc_len);
 unsigned iskra_cdb_report_luns(uint8_t *cdb, uint8_t select, uint32_t alloc_len);
 unsigned iskra_cdb_read6(uint8_t *cdb, uint32_t lba, uint32_t block_cnt);
 unsigned iskra_cdb_read10(uint8_t *cdb, uint64_t lba, uint32_t block_cnt, uint32_t flags);

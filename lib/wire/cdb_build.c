@@ -67,6 +67,16 @@ unsigned iskra_cdb_read_capacity16(uint8_t *cdb, uint32_t alloc_len)
                                          .alloc_len = alloc_len});
 }
 
+/* One command, by its opcode alone (SPC-4 6.35, REPORTING OPTIONS 001b). */
+unsigned iskra_cdb_report_opcode(uint8_t *cdb, uint8_t opcode, uint32_t alloc_len)
+{
+    return build(cdb, (struct iskra_cdb){.opcode = ISKRA_SCSI_MAINTENANCE_IN,
+                                         .service_action = ISKRA_MI_REPORT_OPCODES,
+                                         .select = 1,
+                                         .asked_opcode = opcode,
+                                         .alloc_len = alloc_len});
+}
+
 unsigned iskra_cdb_report_luns(uint8_t *cdb, uint8_t select, uint32_t alloc_len)
 {
     return build(cdb, (struct iskra_cdb){.opcode = ISKRA_SCSI_REPORT_LUNS,

@@ -6,13 +6,13 @@
 
 #include "wire/be.h"
 
-static void extent_get(const uint8_t *p, uint8_t state, struct iskra_extent *ret)
+static void extent_get(const uint8_t *p, uint8_t state, struct iskra_lba_extent *ret)
 {
-    *ret = (struct iskra_extent){
+    *ret = (struct iskra_lba_extent){
         .lba = iskra_get_be64(p), .block_cnt = iskra_get_be32(p + 8), .state = state};
 }
 
-int iskra_unmap_next(const uint8_t *bytes, size_t len, size_t *pos, struct iskra_extent *ret)
+int iskra_unmap_next(const uint8_t *bytes, size_t len, size_t *pos, struct iskra_lba_extent *ret)
 {
     if (len < ISKRA_EXTENT_HEADER_LEN)
         return -EBADMSG;
@@ -28,7 +28,8 @@ int iskra_unmap_next(const uint8_t *bytes, size_t len, size_t *pos, struct iskra
     return 1;
 }
 
-int iskra_lba_status_next(const uint8_t *bytes, size_t len, size_t *pos, struct iskra_extent *ret)
+int iskra_lba_status_next(const uint8_t *bytes, size_t len, size_t *pos,
+                          struct iskra_lba_extent *ret)
 {
     if (len < ISKRA_EXTENT_HEADER_LEN)
         return -EBADMSG;
@@ -45,7 +46,7 @@ int iskra_lba_status_next(const uint8_t *bytes, size_t len, size_t *pos, struct 
     return 1;
 }
 
-static void extents_put(const struct iskra_extent *extents, uint32_t cnt, uint8_t *buf)
+static void extents_put(const struct iskra_lba_extent *extents, uint32_t cnt, uint8_t *buf)
 {
     for (uint32_t i = 0; i < cnt; i++) {
         uint8_t *p = buf + (size_t)i * ISKRA_EXTENT_LEN;
@@ -55,7 +56,7 @@ static void extents_put(const struct iskra_extent *extents, uint32_t cnt, uint8_
     }
 }
 
-size_t iskra_unmap_encode(const struct iskra_extent *extents, uint32_t cnt, uint8_t *buf,
+size_t iskra_unmap_encode(const struct iskra_lba_extent *extents, uint32_t cnt, uint8_t *buf,
                           size_t size)
 {
     size_t list_len = (size_t)cnt * ISKRA_EXTENT_LEN;
@@ -68,7 +69,7 @@ size_t iskra_unmap_encode(const struct iskra_extent *extents, uint32_t cnt, uint
     return ISKRA_EXTENT_HEADER_LEN + list_len;
 }
 
-size_t iskra_lba_status_encode(const struct iskra_extent *extents, uint32_t cnt, uint8_t *buf,
+size_t iskra_lba_status_encode(const struct iskra_lba_extent *extents, uint32_t cnt, uint8_t *buf,
                                size_t size)
 {
     size_t list_len = (size_t)cnt * ISKRA_EXTENT_LEN;

@@ -266,7 +266,7 @@ static void subpages_are_walked(void **state)
 
 static void an_unmap_list_has_its_bytes(void **state)
 {
-    const struct iskra_extent extent = {.lba = 0x0102030405060708, .block_cnt = 0x11121314};
+    const struct iskra_lba_extent extent = {.lba = 0x0102030405060708, .block_cnt = 0x11121314};
     uint8_t golden[24], buf[24];
     hex_bytes("00 16 00 10 00 00 00 00 01 02 03 04 05 06 07 08 11 12 13 14 00 00 00 00", golden,
               sizeof(golden));
@@ -274,7 +274,7 @@ static void an_unmap_list_has_its_bytes(void **state)
     assert_memory_equal(buf, golden, 24);
     AT_EVERY_LENGTH(golden, sizeof(golden), {
         size_t pos = 0;
-        struct iskra_extent e;
+        struct iskra_lba_extent e;
         int rc = iskra_unmap_next(copy, copy_len, &pos, &e);
         assert_int_equal(rc, copy_len < 24 ? -EBADMSG : 1);
         if (rc == 1) {
@@ -286,7 +286,7 @@ static void an_unmap_list_has_its_bytes(void **state)
 
 static void lba_status_has_its_bytes(void **state)
 {
-    const struct iskra_extent extent = {
+    const struct iskra_lba_extent extent = {
         .lba = 0x0102030405060708, .block_cnt = 0x11121314, .state = 1};
     uint8_t golden[24], buf[24];
     hex_bytes("00 00 00 14 00 00 00 00 01 02 03 04 05 06 07 08 11 12 13 14 01 00 00 00", golden,
@@ -295,7 +295,7 @@ static void lba_status_has_its_bytes(void **state)
     assert_memory_equal(buf, golden, 24);
     AT_EVERY_LENGTH(golden, sizeof(golden), {
         size_t pos = 0;
-        struct iskra_extent e;
+        struct iskra_lba_extent e;
         int rc = iskra_lba_status_next(copy, copy_len, &pos, &e);
         assert_int_equal(rc, copy_len < 8 ? -EBADMSG : copy_len < 24 ? 0 : 1);
         if (rc == 1) {
@@ -307,7 +307,7 @@ static void lba_status_has_its_bytes(void **state)
 
 static void an_unmap_list_beyond_its_length_field_is_refused(void **state)
 {
-    static struct iskra_extent extents[4096];
+    static struct iskra_lba_extent extents[4096];
     static uint8_t buf[8 + sizeof(extents)];
     assert_int_equal(iskra_unmap_encode(extents, 4095, buf, sizeof(buf)), 8 + 4095 * 16);
     assert_int_equal(iskra_unmap_encode(extents, 4096, buf, sizeof(buf)), 0);

@@ -58,6 +58,8 @@ static void ten_byte_commands_have_their_bytes(void **state)
 
 static void twelve_byte_commands_have_their_bytes(void **state)
 {
+    CHECK_CDB(iskra_cdb_report_opcode(cdb, 0x93, 0x01020304),
+              "a3 0c 01 93 00 00 01 02 03 04 00 00");
     CHECK_CDB(iskra_cdb_report_luns(cdb, 2, 0x12345678), "a0 00 02 00 00 00 12 34 56 78 00 00");
     CHECK_CDB(iskra_cdb_read12(cdb, 0x12345678, 0x9abcdef0, ISKRA_CDB_FUA),
               "a8 08 12 34 56 78 9a bc de f0 00 00");

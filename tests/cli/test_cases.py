@@ -99,7 +99,8 @@ def every_key_has_a_row_that_names_its_bad_value(table):
             # Secrets are not shown: the key alone tells which.
             found |= bool(given and row.code == "2" and key in said and (given.group(1) in said or "password" in key))
         complaints += [] if found else ["key " + key]
-    return complaints
+    readme = read("README.md")
+    return complaints + ["key %s is not in README.md" % key for key in keys if not re.search(r"^\|[^|]*`%s`" % key, readme, re.M)]
 
 
 def every_login_status_has_a_row(table):

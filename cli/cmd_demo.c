@@ -21,7 +21,7 @@ struct demo {
     struct demo_target target;
     struct json_object *json; /* NULL: text */
     const char *step;
-    char portal[80], lun_url[200];
+    char portal[80], lun_url[240];
     char detail[200]; /* of the step that runs: what it saw */
 };
 
@@ -48,14 +48,35 @@ __attribute__((format(printf, 2, 3))) static void detail_set(struct demo *demo, 
 
 /* ---- the steps ---- */
 
+/* Both ways, from the environment of this process, where every open finds them. NULL: forget. */
+static int credentials_set(const struct demo_target *target)
+{
+    const char *const pairs[][2] = {
+        {"LIBISCSI_CHAP_USERNAME", DEMO_USER},
+        {"LIBISCSI_CHAP_PASSWORD", target ? target->password : NULL},
+        {"LIBISCSI_CHAP_TARGET_USERNAME", DEMO_TARGET_USER},
+        {"LIBISCSI_CHAP_TARGET_PASSWORD", target ? target->target_password : NULL},
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        char *old = target ? NULL : getenv(pairs[i][0]);
+        if (old)
+            explicit_bzero(old, strlen(old));
+        if (target ? setenv(pairs[i][0], pairs[i][1], 1) : unsetenv(pairs[i][0]))
+            return -1;
+    }
+    return 0;
+}
+
 static int target_step(struct demo *demo)
 {
     struct iskra_error err = {0};
     if (demo_target_start(&demo->target, &err))
         return step_fail(demo, "%s", err.text);
+    if (credentials_set(&demo->target))
+        return step_fail(demo, "no memory");
     snprintf(demo->portal, sizeof(demo->portal), "%s", demo->target.address);
-    snprintf(demo->lun_url, sizeof(demo->lun_url), "iscsi://%s/%s/0", demo->portal,
-             DEMO_TARGET_NAME);
+    snprintf(demo->lun_url, sizeof(demo->lun_url), "iscsi://%s/%s/0?auth=sha3-256,sha-256,sha1,md5",
+             demo->portal, DEMO_TARGET_NAME);
     detail_set(demo, "listening on %s", demo->portal);
     return cli_initiator_new(demo->cli, "iqn.2026-11.io.iskra:demo") ? CLI_OTHER : CLI_OK;
 }
@@ -124,6 +145,28 @@ static int info_step(struct demo *demo)
     return CLI_OK;
 }
 
+/* What was asked for is what holds: CHAP both ways, and both digests. */
+static int login_step(struct demo *demo)
+{
+    static const char *const digests[] = {"None", "CRC32C"};
+    struct iskra_error err = {0};
+    struct iskra_lun *lun;
+    char url[300];
+    snprintf(url, sizeof(url), "%s&header_digest=crc32c&data_digest=crc32c", demo->lun_url);
+    if (iskra_open_sync(demo->cli->ctx, url, &lun, &err))
+        return step_fail(demo, "%s", err.text);
+    struct iskra_session_info session;
+    iskra_session_info(lun, &session);
+    (void)iskra_close_sync(lun); /* what is to be seen was seen */
+    if (!session.chap_mutual || !session.header_digest || !session.data_digest)
+        return step_fail(demo, "%s%s, digests %u and %u were negotiated", session.auth_method,
+                         session.chap_mutual ? " mutual" : "", session.header_digest,
+                         session.data_digest);
+    detail_set(demo, "CHAP mutual (%s), header digest %s, data digest %s", session.chap_algorithm,
+               digests[session.header_digest != 0], digests[session.data_digest != 0]);
+    return CLI_OK;
+}
+
 static int disk_compare(struct demo *demo, struct iskra_lun *lun, uint64_t shift,
                         struct cli_reader *reader)
 {
@@ -157,7 +200,7 @@ static int disk_read(struct demo *demo, const char *digest, bool crc32c, uint64_
     struct iskra_error err = {0};
     struct iskra_lun *lun;
     char url[300], size[CLI_SIZE_TEXT_LEN];
-    snprintf(url, sizeof(url), "%s?header_digest=%s&data_digest=%s", demo->lun_url, digest, digest);
+    snprintf(url, sizeof(url), "%s&header_digest=%s&data_digest=%s", demo->lun_url, digest, digest);
     if (iskra_open_sync(demo->cli->ctx, url, &lun, &err))
         return step_fail(demo, "%s", err.text);
     struct iskra_session_info session;
@@ -221,7 +264,7 @@ static int write_step(struct demo *demo)
     struct iskra_error err = {0};
     struct iskra_lun *lun;
     char url[300], size[CLI_SIZE_TEXT_LEN];
-    snprintf(url, sizeof(url), "%s?header_digest=crc32c&data_digest=crc32c", demo->lun_url);
+    snprintf(url, sizeof(url), "%s&header_digest=crc32c&data_digest=crc32c", demo->lun_url);
     if (iskra_open_sync(demo->cli->ctx, url, &lun, &err))
         return step_fail(demo, "%s", err.text);
     uint64_t start_ns = cli_now_ns();
@@ -240,7 +283,7 @@ static int write_step(struct demo *demo)
 
 static int read_back_step(struct demo *demo)
 {
-    return disk_read(demo, "none", false, WRITTEN_SHIFT);
+    return disk_read(demo, "crc32c", true, WRITTEN_SHIFT);
 }
 
 struct step_count {
@@ -292,9 +335,16 @@ static const struct {
     const char *name;
     int (*run)(struct demo *demo);
 } steps[] = {
-    {"target", target_step}, {"discover", discover_step},   {"ls", ls_step},
-    {"info", info_step},     {"read", read_step},           {"read+crc", read_digests_step},
-    {"write", write_step},   {"read back", read_back_step}, {"trace", trace_step},
+    {"target", target_step},
+    {"discover", discover_step},
+    {"ls", ls_step},
+    {"info", info_step},
+    {"login", login_step},
+    {"read", read_step},
+    {"read+crc", read_digests_step},
+    {"write", write_step},
+    {"read back", read_back_step},
+    {"trace", trace_step},
 };
 
 static void step_print(struct demo *demo, double ms)
@@ -323,6 +373,7 @@ static int demo_run(struct cli *cli)
             step_print(&demo, (double)(cli_now_ns() - start_ns) / 1e6);
     }
     cli_initiator_free(cli);
+    (void)credentials_set(NULL); /* cannot fail: nothing is set */
     demo_target_stop(&demo.target);
     if (cli->json) {
         struct json_object *root = cli_json_object();

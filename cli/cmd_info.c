@@ -102,6 +102,11 @@ static void keys_put(const struct facts *facts, const struct iskra_session_info 
     static const char *const digests[] = {"None", "CRC32C"};
     static const char *const yes_no[] = {"No", "Yes"};
     heading(facts, "negotiated");
+    text_put(facts, "AuthMethod", session->auth_method);
+    if (session->chap_algorithm[0]) {
+        text_put(facts, "CHAP_A", session->chap_algorithm);
+        text_put(facts, "CHAP_mutual", yes_no[session->chap_mutual != 0]);
+    }
     text_put(facts, "HeaderDigest", digests[session->header_digest != 0]);
     text_put(facts, "DataDigest", digests[session->data_digest != 0]);
     text_put(facts, "InitialR2T", yes_no[session->initial_r2t != 0]);

@@ -85,6 +85,10 @@ static int target_new(struct demo_target *demo, struct iskra_error *err)
         options.name = DEMO_TARGET_NAME;
         options.backends = backends;
         options.backend_cnt = 2;
+        options.user = DEMO_USER;
+        options.password = demo->password;
+        options.mutual_user = DEMO_TARGET_USER;
+        options.mutual_password = demo->target_password;
         rc = iskra_target_new(&options, &demo->target, err);
     }
     unlink(path);
@@ -99,9 +103,24 @@ static void *thread_run(void *arg)
     return NULL; /* if the portal fails, the initiator's step fails and tells */
 }
 
+static int secret_draw(char *secret, struct iskra_error *err)
+{
+    unsigned char bytes[DEMO_SECRET_LEN / 2];
+    if (iskra_target_random(NULL, bytes, sizeof(bytes)) < 0)
+        return fail(err, "no random numbers");
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
+    explicit_bzero(bytes, sizeof(bytes));
+    return 0;
+}
+
 static int parts_start(struct demo_target *demo, struct iskra_error *err)
 {
-    int rc = target_new(demo, err);
+    int rc = secret_draw(demo->password, err);
+    if (rc == 0)
+        rc = secret_draw(demo->target_password, err);
+    if (rc == 0)
+        rc = target_new(demo, err);
     if (rc)
         return rc;
     demo->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -140,5 +159,7 @@ void demo_target_stop(struct demo_target *demo)
     iskra_target_free(demo->target);
     if (demo->stop_fd >= 0)
         close(demo->stop_fd);
+    explicit_bzero(demo->password, sizeof(demo->password));
+    explicit_bzero(demo->target_password, sizeof(demo->target_password));
     *demo = (struct demo_target){.stop_fd = -1};
 }

@@ -1,5 +1,6 @@
 /* The demonstration's target: the embedded one, on a thread of this process and a free port of
- * 127.0.0.1. LUN 0 is a file whose every 8 bytes tell where they belong, LUN 1 reads zeros. */
+ * 127.0.0.1. Nobody is let in without CHAP, and it proves itself if asked. LUN 0 is a file whose
+ * every 8 bytes tell where they belong, LUN 1 reads zeros. */
 #ifndef ISKRA_CLI_DEMO_TARGET_H
 #define ISKRA_CLI_DEMO_TARGET_H
 
@@ -12,11 +13,18 @@
 
 #define DEMO_TARGET_NAME "iqn.2026-11.io.iskra:demo-disk"
 #define DEMO_DISK_LEN    ((uint64_t)64 << 20)
+#define DEMO_USER        "demo"
+#define DEMO_TARGET_USER "demo-disk"
+
+/* 16 random bytes in hexadecimal. */
+#define DEMO_SECRET_LEN 32
 
 struct demo_target {
     struct iskra_target *target;
     struct iskra_target_portal *portal;
     const char *address; /* "127.0.0.1:PORT" */
+    /* New in every run; wiped when the target stops. */
+    char password[DEMO_SECRET_LEN + 1], target_password[DEMO_SECRET_LEN + 1];
     int stop_fd;
     pthread_t thread;
     bool running;

@@ -50,6 +50,9 @@ struct iskra_session_info {
     uint32_t default_time2wait, default_time2retain;
     uint32_t cmds_max;
     uint64_t rx_bytes, tx_bytes; /* on the connection, everything counted */
+    const char *auth_method;     /* "None", "CHAP"; static storage, as the next */
+    const char *chap_algorithm;  /* "SHA3-256", ...; "" without CHAP */
+    uint8_t chap_mutual;         /* the target has proven itself too */
 };
 ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info);
 

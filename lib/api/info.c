@@ -68,6 +68,9 @@ void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *
     i->max_connections = k->max_connections;
     i->default_time2wait = k->time2wait;
     i->default_time2retain = k->time2retain;
+    i->auth_method = k->chap_alg ? "CHAP" : "None";
+    i->chap_algorithm = k->chap_alg ? iskra_chap_alg_name(k->chap_alg) : "";
+    i->chap_mutual = k->chap_mutual;
     if (nexus->cls.session == NULL)
         return;
     i->cmds_max = nexus->cls.session->cmds_max;

@@ -361,8 +361,12 @@ def demo_ends_with_ok_and_leaves_nothing_behind(w):
 def demo_json_is_ok(w):
     found = json.loads(text("demo", "--json"))
     equal(found["ok"], True)
-    equal([step["step"] for step in found["steps"]], ["target", "discover", "ls", "info", "read", "read+crc", "write", "read back",
-                                                        "trace"])
+    equal([step["step"] for step in found["steps"]], ["target", "discover", "ls", "info", "login", "read", "read+crc", "write",
+                                                        "read back", "trace"])
+    details = {step["step"]: step["detail"] for step in found["steps"]}
+    assert re.fullmatch(r"CHAP mutual \(\S+\), header digest CRC32C, data digest CRC32C", details["login"]), details["login"]
+    for step in "write", "read back":
+        assert re.match("64.0 MiB, digests crc32c, ", details[step]), details[step]
 
 
 @test

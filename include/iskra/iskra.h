@@ -66,7 +66,8 @@ struct iskra_options {
 ISKRA_PUBLIC int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx, struct iskra_error *err);
 
 /* Closes what is open (waiting for nothing: connections are reset), frees everything. No done() runs afterwards; requests still
- * out are completed with ISKRA_E_CANCELED from inside this call. NULL is accepted. Not from inside a callback. */
+ * out are completed with ISKRA_E_CANCELED from inside this call. NULL is accepted. Inside a callback it does nothing but log, and in
+ * a forked child nothing at all. */
 ISKRA_PUBLIC void iskra_free(struct iskra *ctx);
 
 /* The initiator's name and where it came from ("option", "ISKRA_INITIATOR_NAME", a path, "generated"). Valid until

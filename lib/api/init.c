@@ -77,6 +77,15 @@ void iskra_free(struct iskra *ctx)
     if (ctx == NULL)
         return;
     const struct iskra_platform *pf = ctx->round.pf;
+    /* Half of the stack is in use below a callback. In a forked child sockets and epoll set are
+     * still the parent's: to let go of them here would end its sessions. */
+    if (ctx->in_round) {
+        iskra_api_log(ctx, ISKRA_LOG_ERROR,
+                      "iskra_free() from inside a callback is ignored; the initiator lives on");
+        return;
+    }
+    if (ctx->own_page != NULL && *ctx->own_page != 1)
+        return;
     if (ctx->epoll != NULL)
         iskra_nexus_abandon_all(ctx);
     iskra_epoll_free(ctx->epoll);

@@ -55,7 +55,7 @@ void peer_drain(struct peer *peer)
             peer->rx_len += iov[i].iov_len;
             sent += iov[i].iov_len;
         }
-        iskra_target_conn_sent(peer->conn, sent, 0);
+        iskra_target_conn_sent(peer->conn, sent, peer->now_ns);
     }
 }
 
@@ -74,7 +74,7 @@ void peer_send_bytes(struct peer *peer, const void *bytes, size_t len)
         if (peer->chunk && n > peer->chunk)
             n = peer->chunk;
         memcpy(iov[0].iov_base, p, n);
-        iskra_target_conn_received(peer->conn, n, 0);
+        iskra_target_conn_received(peer->conn, n, peer->now_ns);
         p += n;
         len -= n;
         if (!peer->hold)

@@ -23,8 +23,9 @@ struct peer {
     struct iskra_target_conn *conn;
     uint8_t *rx; /* what the target has sent */
     size_t rx_len, rx_pos;
-    size_t chunk; /* largest piece handed in at once; 0 = any */
-    bool hold;    /* do not take what the target wants to send */
+    uint64_t now_ns; /* told with every call */
+    size_t chunk;    /* largest piece handed in at once; 0 = any */
+    bool hold;       /* do not take what the target wants to send */
     bool header_digest, data_digest;
     bool spoil; /* the last byte of each PDU, thus of its data digest, is sent wrong */
     uint32_t cmd_sn, itt;

@@ -56,6 +56,24 @@ struct iskra_session_info {
 };
 ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info);
 
+/* How a ping ended. status 0: answered, rtt_ns nanoseconds after it was sent, by the platform's clock. -EBADMSG: answered, with
+ * other data. Else there was no answer: -ETIMEDOUT, -EAGAIN or -EPROTO (the target rejected it), or what ended the connection.
+ * err, valid during the call, tells the story if status is not 0. */
+typedef void iskra_ping_fn(void *arg, int status, uint64_t rtt_ns, const struct iskra_error *err);
+
+/* Asks the target of this LUN's session for a sign of life (NOP-Out, which no LUN is asked). It passes the commands that wait for
+ * the command window and changes nothing for them. The target sends len bytes of data (may be 0) back, which are compared; they
+ * are copied. timeout_ns 0: noop_timeout of the URL. Up to eight pings may be unanswered, those whose time was up included.
+ * Returns 0: fn runs exactly once, from the loop, when the time is up at the latest; until then it may run after
+ * iskra_close() too. Or a negative errno with *err filled: -EBUSY (eight are unanswered), -EMSGSIZE (more than 8192 bytes, or than
+ * either side's MaxRecvDataSegmentLength), -ENOTCONN (no session), -ENODEV (being closed), -ENOMEM, -EPERM (after fork). */
+ISKRA_PUBLIC int iskra_ping(struct iskra_lun *lun, const void *data, uint32_t len, uint64_t timeout_ns, iskra_ping_fn *fn,
+                            void *arg, struct iskra_error *err);
+
+/* The same, waited for: 0 with *ret_rtt_ns (may be NULL), or a negative errno. */
+ISKRA_PUBLIC int iskra_ping_sync(struct iskra_lun *lun, const void *data, uint32_t len, uint64_t timeout_ns,
+                                 uint64_t *ret_rtt_ns, struct iskra_error *err);
+
 #ifdef __cplusplus
 }
 #endif

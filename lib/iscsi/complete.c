@@ -7,12 +7,27 @@
 
 #include "iscsi/class.h"
 #include "iscsi/conn.h"
+#include "iscsi/ping.h"
 #include "iscsi/session.h"
 #include "wire/serial.h"
 
 /* RFC 7143 11.17.1 */
 #define REJECT_DATA_DIGEST       0x02u
 #define REJECT_IMMEDIATE_COMMAND 0x06u
+
+/* RFC 7143 11.18: a NOP-Out with both tags reserved asks for nothing and confirms ExpStatSN. Every
+ * PDU confirms it, so this is due only after more answers in a row than commands can be out, with
+ * nothing sent: asynchronous messages and rejects can do that. */
+static void confirm_if_due(struct iskra_conn *conn)
+{
+    if (conn->confirmed_at != conn->tx_pdus)
+        conn->unconfirmed_cnt = 0;
+    conn->confirmed_at = conn->tx_pdus;
+    if (++conn->unconfirmed_cnt <= conn->session->cmds_max)
+        return;
+    conn->unconfirmed_cnt = 0;
+    iskra_nop_reply_queue(conn, 0, ISKRA_RESERVED_TAG);
+}
 
 /* ExpStatSN is what we acknowledge. Over one TCP connection StatSN can only jump if the target
  * miscounts: small jumps are counted, one larger than all commands that can be out means that
@@ -31,6 +46,7 @@ enum iskra_conn_error iskra_update_stat_sn(struct iskra_conn *conn, uint8_t opco
         s->statsn_gaps++;
     }
     conn->exp_stat_sn = stat_sn + 1;
+    confirm_if_due(conn);
     return ISKRA_CONN_OK;
 }
 
@@ -91,14 +107,16 @@ static enum iskra_conn_error reject(struct iskra_conn *conn, const uint8_t *hdr,
     if (len < ISKRA_BHS_LEN)
         return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_PROTO,
                               "Reject with %u bytes of data, less than a header", len);
-    if (pdu.reason == REJECT_DATA_DIGEST)
+    if (pdu.reason == REJECT_DATA_DIGEST && iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
         return iskra_data_rejected(conn, data);
-    if (pdu.reason != REJECT_IMMEDIATE_COMMAND || iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
+    bool too_many = pdu.reason == REJECT_IMMEDIATE_COMMAND;
+    if (iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
         return ISKRA_CONN_OK;
     struct iskra_pdu_nop_out nop;
     iskra_nop_out_decode(data, &nop);
     if (nop.itt == ISKRA_RESERVED_TAG) {
-        iskra_nop_reply_queue(conn, nop.lun, nop.ttt);
+        if (too_many)
+            iskra_nop_reply_queue(conn, nop.lun, nop.ttt);
         return ISKRA_CONN_OK;
     }
     error = iskra_verify_itt(conn, nop.itt);
@@ -107,7 +125,12 @@ static enum iskra_conn_error reject(struct iskra_conn *conn, const uint8_t *hdr,
     struct iskra_task *task = iskra_itt_to_task(conn, nop.itt);
     if (task == NULL || task->state != ISKRA_TASK_RUNNING || task->opcode != ISKRA_OP_NOP_OUT)
         return ISKRA_CONN_OK; /* a ping that is over already */
-    error = pass_up(conn, hdr, data, len);
+    if (task->ping != NULL)
+        iskra_ping_rejected(task->ping, pdu.reason);
+    else if (too_many)
+        error = pass_up(conn, hdr, data, len);
+    else
+        return ISKRA_CONN_OK;
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
     return error;
 }
@@ -164,11 +187,12 @@ static uint8_t request_of(uint8_t response_opcode)
     }
 }
 
-/* Text with its data is the control plane's business, as is everything about a login; the other
- * answers are bare. */
-static enum iskra_conn_error bare_answer(struct iskra_conn *conn, const uint8_t *hdr, uint32_t len)
+/* Text with its data is the control plane's business, as is everything about a login; our own pings
+ * come back with theirs; the other answers are bare. */
+static enum iskra_conn_error other_answer(struct iskra_conn *conn, const struct iskra_task *task,
+                                          const uint8_t *hdr, uint32_t len)
 {
-    if (len > 0)
+    if (len > 0 && task->ping == NULL)
         return unexpected_data(conn, hdr, len);
     bool ttt_given =
         iskra_bhs_opcode(hdr) == ISKRA_OP_NOP_IN && iskra_get_be32(hdr + 20) != ISKRA_RESERVED_TAG;
@@ -179,8 +203,8 @@ static enum iskra_conn_error bare_answer(struct iskra_conn *conn, const uint8_t 
     return ISKRA_CONN_OK;
 }
 
-/* An answer to a management PDU: all of them are passed up. In the login phase the control plane
- * keeps StatSN itself and says where it stands before START_CONN. */
+/* An answer to a management PDU: all but those to our own pings are passed up. In the login phase
+ * the control plane keeps StatSN itself and says where it stands before START_CONN. */
 static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_t *hdr,
                                            const uint8_t *data, uint32_t len)
 {
@@ -192,12 +216,15 @@ static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_
     window_take(conn, hdr);
     enum iskra_conn_error error = ISKRA_CONN_OK;
     if (opcode != ISKRA_OP_LOGIN_RSP && opcode != ISKRA_OP_TEXT_RSP)
-        error = bare_answer(conn, hdr, len);
+        error = other_answer(conn, task, hdr, len);
     if (error == ISKRA_CONN_OK && conn->stage == ISKRA_CONN_STAGE_STARTED)
         error = stat_sn_take(conn, hdr);
     if (error != ISKRA_CONN_OK)
         return error;
-    error = pass_up(conn, hdr, data, len);
+    if (task->ping != NULL)
+        iskra_ping_answered(task->ping, data, len);
+    else
+        error = pass_up(conn, hdr, data, len);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
     return error;
 }

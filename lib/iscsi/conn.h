@@ -74,6 +74,10 @@ struct iskra_conn {
     struct iskra_nop_reply nop_replies[ISKRA_NOP_REPLIES_MAX];
     uint32_t nop_head, nop_cnt;
 
+    uint32_t ping_cnt;        /* tasks of our own pings; at most ISKRA_PINGS_MAX */
+    uint32_t unconfirmed_cnt; /* StatSNs since `confirmed_at` that no PDU has acknowledged */
+    uint64_t confirmed_at;    /* tx_pdus then */
+
     uint32_t late_answer_cnt; /* tasks with late_answer_due; at most ISKRA_LATE_ANSWERS_MAX */
 
     struct iskra_task *login_task; /* Login and Text, one at a time, its own for ever */
@@ -126,7 +130,7 @@ uint32_t iskra_data_out_len(const struct iskra_task *task, const struct iskra_r2
 int iskra_conn_send_pdu(struct iskra_conn *conn, const uint8_t *hdr, const uint8_t *data,
                         size_t data_len, struct iskra_error *err);
 
-/* complete.c, scsi_rsp.c, data_reject.c, ping.c: what a complete PDU does. */
+/* complete.c, scsi_rsp.c, data_reject.c, nop_reply.c: what a complete PDU does. */
 enum iskra_conn_error iskra_complete_pdu(struct iskra_tcp_conn *tcp, const uint8_t *hdr,
                                          const uint8_t *data, uint32_t len);
 enum iskra_conn_error iskra_update_stat_sn(struct iskra_conn *conn, uint8_t opcode,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "iscsi/conn.h"
+#include "iscsi/ping.h"
 #include "iscsi/session.h"
 
 #define AHS_TYPE_EXTENDED_CDB 1u
@@ -133,6 +134,8 @@ int iskra_prep_mgmt_pdu(struct iskra_task *task)
     if (task->opcode == ISKRA_OP_LOGOUT && s->state == ISKRA_SESSION_LOGGED_IN)
         iskra_session_set_state(s, ISKRA_SESSION_LOGGING_OUT);
     iskra_task_run(task, s->window.cmd_sn);
+    if (task->ping != NULL)
+        iskra_ping_sent(task->ping);
     if (task->takes_cmd_sn)
         s->window.cmd_sn++;
     return 0;

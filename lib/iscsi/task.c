@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "iscsi/conn.h"
+#include "iscsi/ping.h"
 #include "iscsi/session.h"
 
 const char *iskra_task_state_name(enum iskra_task_state state)
@@ -54,6 +55,9 @@ static void task_free(struct iskra_task *task)
     struct iskra_session *s = task->session;
     struct iskra_cmnd *cmd = task->cmd;
     task->cmd = NULL;
+    if (task->ping != NULL)
+        iskra_ping_task_gone(task->ping, task);
+    task->ping = NULL;
     if (!task->late_answer_due)
         tag_free(task);
     if (cmd == NULL)

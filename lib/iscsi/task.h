@@ -16,6 +16,7 @@
 #include "wire/bhs.h"
 
 struct iskra_conn;
+struct iskra_ping;
 struct iskra_session;
 
 /* The tag on the wire: index in the low bits, the session's age in the high ones, zero between (RFC
@@ -43,6 +44,7 @@ const char *iskra_task_state_name(enum iskra_task_state state);
 struct iskra_task {
     struct iskra_tcp_task tcp; /* first: what the engine holds */
     struct iskra_cmnd *cmd;    /* NULL: a management PDU */
+    struct iskra_ping *ping;   /* a NOP-Out of our own; else NULL */
     uint32_t refs;
     uint32_t index; /* in cmds[] */
     enum iskra_task_state state;

@@ -121,8 +121,8 @@ static enum iskra_conn_error dissect_with_buffer(struct iskra_tcp_conn *conn)
     return ISKRA_CONN_OK;
 }
 
-/* Answers that have no data here: Logout and TMF responses never do, and our pings carry none to be
- * echoed. Quirk Q6: refused before anything is done with them. */
+/* Answers that have no data here: Logout and TMF responses never do. Quirk Q6: refused before
+ * anything is done with them. */
 static enum iskra_conn_error dissect_bare(struct iskra_tcp_conn *conn)
 {
     uint32_t data_len = iskra_bhs_data_len(conn->in.hdr_buf);
@@ -130,6 +130,13 @@ static enum iskra_conn_error dissect_bare(struct iskra_tcp_conn *conn)
         return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "DataSegmentLength", data_len, "allowed",
                                 0);
     return complete_without_data(conn);
+}
+
+/* The answer to a ping of ours brings its data back; a ping of the target's has none for us. */
+static enum iskra_conn_error dissect_nop_in(struct iskra_tcp_conn *conn)
+{
+    return iskra_bhs_itt(conn->in.hdr_buf) == ISKRA_RESERVED_TAG ? dissect_bare(conn)
+                                                                 : dissect_with_buffer(conn);
 }
 
 static enum iskra_conn_error dissect_r2t(struct iskra_tcp_conn *conn)
@@ -178,6 +185,7 @@ enum iskra_conn_error iskra_tcp_hdr_dissect(struct iskra_tcp_conn *conn)
     case ISKRA_OP_R2T:
         return dissect_r2t(conn);
     case ISKRA_OP_NOP_IN:
+        return dissect_nop_in(conn);
     case ISKRA_OP_TMF_RSP:
     case ISKRA_OP_LOGOUT_RSP:
         return dissect_bare(conn);

@@ -108,7 +108,8 @@ static const struct pdu_case cases[] = {
 
     {0x20, NO_TAG, 262148, ISKRA_CONN_DATALEN, "longer than MaxRecvDataSegmentLength"},
     {0x20, ITT_BAD_AGE, 0, ISKRA_CONN_BAD_ITT, "tag of another age"},
-    {0x20, ITT_NO_DATA, 1, ISKRA_CONN_PROTO, "data in the answer to our ping"},
+    {0x20, ITT_NO_DATA, 8193, ISKRA_CONN_PROTO, "data beyond the buffer"},
+    {0x20, ITT_NO_DATA, 5, TAKEN, "data in the answer to our ping", .complete_cnt = 1},
     {0x20, NO_TAG, 1, ISKRA_CONN_PROTO, "data in the target's ping"},
     {0x20, NO_TAG, 0, TAKEN, "bare", .complete_cnt = 1},
 

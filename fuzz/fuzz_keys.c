@@ -30,6 +30,28 @@ static void look(struct iskra_slice text)
     }
 }
 
+static void judge_results(const struct iskra_key_results *r, bool discovery)
+{
+    must(discovery || r->first_burst_len <= r->max_burst_len);
+    must(discovery || r->max_outstanding_r2t <= ISKRA_MAX_OUTSTANDING_R2T_LIMIT);
+}
+
+/* The same text once more, in the full feature phase, where little may change. */
+static void again(struct iskra_keys *keys, struct iskra_slice text, struct iskra_text_out *out)
+{
+    struct iskra_key_results before = keys->results, *r = &keys->results;
+    struct iskra_error err = {0};
+    out->len = 0;
+    iskra_keys_reopen(keys);
+    int ret = iskra_keys_receive_all(keys, text, out, &err);
+    must(out->len <= out->size && (ret == 0) == (err.code == ISKRA_OK));
+    must(r->header_digest == before.header_digest && r->data_digest == before.data_digest);
+    must(r->initial_r2t == before.initial_r2t && r->immediate_data == before.immediate_data);
+    must(r->first_burst_len == before.first_burst_len && r->max_burst_len == before.max_burst_len);
+    must(r->max_outstanding_r2t == before.max_outstanding_r2t);
+    must(r->error_recovery_level == before.error_recovery_level);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
@@ -55,9 +77,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     look(text);
     int ret = iskra_keys_receive_all(keys, text, &out, &err);
     must(out.len <= room && (ret == 0) == (err.code == ISKRA_OK));
-    if (ret == 0 && iskra_keys_finish(keys, &err) == 0 && !offer.discovery)
-        must(keys->results.first_burst_len <= keys->results.max_burst_len &&
-             keys->results.max_outstanding_r2t <= ISKRA_MAX_OUTSTANDING_R2T_LIMIT);
+    if (ret == 0 && iskra_keys_finish(keys, &err) == 0) {
+        judge_results(&keys->results, offer.discovery);
+        again(keys, text, &out);
+    }
     free(bytes);
     free(buf);
     free(keys);

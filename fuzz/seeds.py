@@ -468,6 +468,8 @@ def key_texts():
                                                                                           'MaxRecvDataSegmentLength=1024']),
             ('addresses', 0, 254, ['TargetAddress=h:1', 'TargetAddress=h:2']), ('not-understood', 0, 254, ['MaxBurstLength=NotUnderstood']),
             ('reporting', 0, 254, ['TaskReporting=FastAbort,RFC3720']), ('reporting-other', 0, 254, ['TaskReporting=FastAbort']),
+            ('silence', 4, 254, ['InitialR2T=Yes']), ('silence-no', 16, 254, ['InitialR2T=Yes']),
+            ('bursts', 0, 254, ['MaxBurstLength=512', 'FirstBurstLength=65536']), ('discovery', 1, 254, ['HeaderDigest=None']),
             ('irrelevant', 1, 254, ['MaxConnections=1', 'InitialR2T=Yes']), ('level', 0, 254, ['iSCSIProtocolLevel=2'])):
         for stage in (SECURITY_OFFERED, OPERATIONAL_OFFERED, 0):
             yield '%s-%02x' % (name, stage), bytes([bits | stage, room]) + pairs(*items)

@@ -144,6 +144,9 @@ int iskra_credentials_set(struct iskra_chap_config *chap, const char *key, const
 {
     if (strcmp(key, "auth") == 0)
         return set_algorithms(chap, value, err);
+    if (strcmp(key, "user") == 0 && chap->user[0])
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "URL: user=%.60s: a user stands before the host, too", value);
     if (strcmp(key, "user") == 0)
         return set_name(chap->user, value, key, err);
     if (strcmp(key, "target_user") == 0)

@@ -197,6 +197,7 @@ static void a_key_is_given_once(void **state)
     bad("h?header_digest=none&cmds_max=16&header_digest=crc32c", "'header_digest' is given twice");
     bad("h?isid=800012345678&isi%64=800012345678", "'isid' is given twice");
     bad("h?user=a&user=b", "'user' is given twice");
+    bad("a@h?user=b", "user=b: a user stands before the host");
 }
 
 static void keys_are_written_in_one_way(void **state)

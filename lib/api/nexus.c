@@ -258,14 +258,24 @@ static void warn_about_secrets(const struct iskra_nexus *nexus)
                       ISKRA_CHAP_SECRET_SHORT);
 }
 
-/* isid: of a try before, as a target that went on with it may know it by now; NULL: none. */
-static int login_begin(struct iskra_nexus *nexus, const uint8_t *isid, struct iskra_error *err)
+/* What a try before has left: an ISID, as a target that went on with it may know it by now, and
+ * where the portal has moved to for good. */
+struct last_try {
+    uint8_t isid[ISKRA_ISID_LEN];
+    struct iskra_target_address home;
+};
+
+/* last: NULL when this is the first. */
+static int login_begin(struct iskra_nexus *nexus, const struct last_try *last,
+                       struct iskra_error *err)
 {
     struct iskra_initiator_config cfg;
     configure(nexus, nexus->entry != NULL, &cfg);
-    if (isid != NULL) {
-        memcpy(cfg.isid, isid, sizeof(cfg.isid));
+    if (last != NULL) {
+        memcpy(cfg.isid, last->isid, sizeof(cfg.isid));
         cfg.isid_given = true;
+        cfg.host = last->home.host;
+        cfg.port = last->home.port;
     }
     int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &initiator_ops, nexus, &nexus->ini, err);
     if (rc)
@@ -279,12 +289,12 @@ static void retry_now(struct iskra_timer *timer, uint64_t now_ns)
 {
     struct iskra_nexus *nexus = iskra_container_of(timer, struct iskra_nexus, retry_timer);
     struct iskra_error err = {0};
-    uint8_t isid[ISKRA_ISID_LEN];
+    struct last_try last = {.home = *iskra_initiator_home(nexus->ini)};
     (void)now_ns;
-    memcpy(isid, iskra_initiator_isid(nexus->ini), sizeof(isid));
+    memcpy(last.isid, iskra_initiator_isid(nexus->ini), sizeof(last.isid));
     iskra_initiator_free(nexus->ini);
     nexus->ini = NULL;
-    if (login_begin(nexus, isid, &err) < 0)
+    if (login_begin(nexus, &last, &err) < 0)
         nexus_down(nexus, &err);
 }
 

@@ -158,18 +158,23 @@ void iskra_initiator_connect_cancel(struct iskra_initiator *ini)
     stop_watching(ini);
 }
 
+static bool same_place(const struct iskra_target_address *a, const struct iskra_target_address *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
 static bool visited(const struct iskra_initiator *ini, const struct iskra_target_address *where)
 {
     for (unsigned i = 0; i <= ini->redirect_cnt; i++) {
-        if (ini->visited[i].port == where->port && strcmp(ini->visited[i].host, where->host) == 0)
+        if (same_place(&ini->visited[i], where))
             return true;
     }
     return false;
 }
 
-/* A temporary and a permanent move are the same here: an object lives for one session, and each
- * open begins at the portal it was given. */
-int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address,
+/* Both kinds of move are followed. A permanent one is remembered as well, unless a temporary one
+ * led there: whoever moved for a while may send us elsewhere the next time (RFC 7143 11.13.5). */
+int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address, bool for_good,
                              struct iskra_error *err)
 {
     struct iskra_target_address where;
@@ -185,6 +190,8 @@ int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address,
     if (ini->redirect_cnt == ISKRA_REDIRECTS_MAX)
         return iskra_fail(err, ISKRA_E_LOGIN, ELOOP, "redirected more than %u times, last to %s",
                           ISKRA_REDIRECTS_MAX, shown);
+    if (for_good && same_place(&ini->where, &ini->home))
+        ini->home = where;
     ini->redirect_cnt++;
     ini->where = where;
     return 0;

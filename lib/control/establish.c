@@ -195,7 +195,8 @@ int iskra_initiator_login_received(struct iskra_initiator *ini, const uint8_t *h
     case ISKRA_LOGIN_AGAIN:
         return login_again(ini);
     case ISKRA_LOGIN_REDIRECT:
-        ret = iskra_initiator_redirect(ini, ini->login->keys.results.target_address, err);
+        ret = iskra_initiator_redirect(ini, ini->login->keys.results.target_address,
+                                       ini->login->moved_for_good, err);
         if (ret == 0)
             iskra_initiator_schedule(ini, ISKRA_NEXT_REDIRECT);
         return ret;

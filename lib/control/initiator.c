@@ -69,6 +69,7 @@ static int copy_config(struct iskra_initiator *ini, const struct iskra_initiator
     ini->cfg.offer.discovery = cfg->target_name == NULL;
     memcpy(ini->where.host, cfg->host, host_len + 1);
     ini->where.port = cfg->port;
+    ini->home = ini->where;
     return 0;
 }
 
@@ -186,6 +187,11 @@ enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *i
 const struct iskra_key_results *iskra_initiator_keys(const struct iskra_initiator *ini)
 {
     return &ini->login->keys.results;
+}
+
+const struct iskra_target_address *iskra_initiator_home(const struct iskra_initiator *ini)
+{
+    return &ini->home;
 }
 
 const char *iskra_initiator_portal(const struct iskra_initiator *ini)

@@ -103,6 +103,9 @@ enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *i
 const struct iskra_key_results *iskra_initiator_keys(const struct iskra_initiator *ini);
 const char *iskra_initiator_portal(
     const struct iskra_initiator *ini); /* "127.0.0.1:3260" as connected; "" before */
+/* Where another login should begin: the host and port of the configuration, or where they have
+ * moved to permanently. */
+const struct iskra_target_address *iskra_initiator_home(const struct iskra_initiator *ini);
 const uint8_t *iskra_initiator_isid(const struct iskra_initiator *ini);
 uint16_t iskra_initiator_tsih(const struct iskra_initiator *ini);
 uint32_t

@@ -40,6 +40,7 @@ struct iskra_initiator {
 
     /* Where to. */
     struct iskra_target_address where; /* the target's, then where it has moved to */
+    struct iskra_target_address home;  /* where the next login begins: permanent moves count */
     unsigned redirect_cnt;
     struct iskra_target_address visited[ISKRA_REDIRECTS_MAX + 1];
     struct iskra_resolve *resolve;
@@ -83,7 +84,7 @@ int iskra_initiator_connect(struct iskra_initiator *ini, struct iskra_error *err
 void iskra_initiator_connect_timeout(struct iskra_initiator *ini);
 void iskra_initiator_connect_cancel(struct iskra_initiator *ini);
 /* Judges where the target says it has moved to; 0 with ini->where changed, or a negative errno. */
-int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address,
+int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address, bool for_good,
                              struct iskra_error *err);
 
 /* establish.c */

@@ -40,7 +40,7 @@ int iskra_login_begin(struct iskra_login *login, const struct iskra_login_config
 {
     struct iskra_login *l = login;
     l->cfg = *cfg;
-    l->transit_sent = l->cont_sent = l->gathering = false;
+    l->transit_sent = l->cont_sent = l->gathering = l->moved_for_good = false;
     l->rounds = 0;
     l->exp_stat_sn = 0;
     l->tsih = 0;
@@ -183,6 +183,7 @@ static int redirected(struct iskra_login *l, const struct iskra_pdu_login_rsp *r
 {
     if (rsp->status_detail != 1 && rsp->status_detail != 2)
         return iskra_login_refused(rsp->status_class, rsp->status_detail, err);
+    l->moved_for_good = rsp->status_detail == 2;
     struct iskra_slice text = {l->in_buf, l->in_len};
     struct iskra_text_pair pair;
     while (iskra_text_next(&text, &pair) > 0) {

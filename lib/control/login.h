@@ -52,10 +52,11 @@ struct iskra_login {
     bool transit_sent, cont_sent; /* in the last request */
     unsigned rounds;
     uint32_t exp_stat_sn;
-    uint16_t tsih;     /* from the final response */
-    size_t text_total; /* bytes of text received, ever */
-    bool gathering;    /* the last response had C: more of its text is to come */
-    size_t in_len;     /* bytes gathered so far */
+    uint16_t tsih;       /* from the final response */
+    bool moved_for_good; /* of a redirect: status detail 2, not 1 */
+    size_t text_total;   /* bytes of text received, ever */
+    bool gathering;      /* the last response had C: more of its text is to come */
+    size_t in_len;       /* bytes gathered so far */
     struct iskra_text_out out;
     size_t out_sent;
     char in_buf[ISKRA_LOGIN_TEXT_MAX];

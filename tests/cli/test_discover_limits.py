@@ -33,7 +33,7 @@ def equal(got, want):
 class Portal:
     """Answers SendTargets with `text`, `chunk` bytes to a PDU; or moves whoever logs in to `moved`, (address, detail)."""
 
-    def __init__(self, text="", chunk=8192, moved=None, host="127.0.0.1"):
+    def __init__(self, text="", chunk=8192, moved=None, host="127.0.0.1", refusals=0):
         self.text, self.chunk, self.moved = text.replace(";", "\0").encode(), chunk, moved
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         try:
@@ -43,6 +43,7 @@ class Portal:
         self.socket.listen()
         self.port = self.socket.getsockname()[1]
         self.address = ("[%s]:%d" if ":" in host else "%s:%d") % (host, self.port)
+        self.refusals = refusals  # this many logins, with "service unavailable"
         self.logins = self.questions = 0
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -112,6 +113,10 @@ class Call:
         if self.portal.moved:
             address, detail = self.portal.moved
             self.say(header, 0x23, 0, ("TargetAddress=%s\0" % address).encode(), status=0x0100 | detail, bhs8=isid + bytes(2))
+            return
+        if self.portal.refusals > 0:
+            self.portal.refusals -= 1
+            self.say(header, 0x23, 0, status=0x0301, bhs8=isid + bytes(2))
             return
         last = flags & 0x83 == 0x83
         text = b"" if flags & 0x0c else b"AuthMethod=None\0TargetPortalGroupTag=1\0"
@@ -215,6 +220,14 @@ def a_login_follows_a_redirect_of_either_kind():
             done = iskra("trace", "iscsi://%s/%stoken/0" % (here.address, IQN), "login")
             equal((done.returncode, done.stderr), (0, ""))
             equal((here.logins, there.logins), (1, 1))
+
+
+@test
+def another_try_remembers_a_permanent_redirect_and_no_temporary_one():
+    for detail, logins in (1, 2), (2, 1):
+        with Portal(refusals=1) as there, Portal(moved=(there.address, detail)) as here:
+            done = iskra("trace", "iscsi://%s/%stoken/0?login_retries=1" % (here.address, IQN), "login")
+            equal((done.returncode, here.logins, there.logins), (0, logins, 2))
 
 
 @test

@@ -494,6 +494,45 @@ static void a_redirect_is_followed_on_a_new_connection(void **state)
     fake_free(f);
 }
 
+/* Moves of these kinds ('p'ermanent, 't'emporary), one after the other; home is where the n-th
+ * leads. */
+static void a_permanent_redirect_is_remembered_unless_a_temporary_one_led_there(void **state)
+{
+    static const struct {
+        const char *moves;
+        unsigned home;
+    } rows[] = {{"p", 1}, {"t", 0}, {"pp", 2}, {"pt", 1}, {"tp", 0}, {"ptp", 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fake *f = fake_new("127.0.0.10", false);
+        char text[64];
+        fake_to_login(f);
+        for (unsigned n = 0; rows[i].moves[n]; n++) {
+            (void)snprintf(text, sizeof(text), "TargetAddress=127.0.0.1%u;", n + 1);
+            fake_login_status(f, 1, rows[i].moves[n] == 'p' ? 2 : 1, text);
+            fake_connected(f);
+        }
+        (void)snprintf(text, sizeof(text), "127.0.0.1%u", rows[i].home);
+        assert_string_equal(iskra_initiator_home(f->ini)->host, text);
+        fake_free(f);
+    }
+}
+
+static void a_redirect_may_name_a_host_whose_addresses_are_tried_in_order(void **state)
+{
+    struct fake *f = fake_new("127.0.0.1", true);
+    fake_to_login(f);
+    f->finish_error[1] = f->finish_error[2] = -ECONNREFUSED;
+    fake_login_status(f, 1, 1, "TargetAddress=three.example:3261,1;");
+    fake_connected(f);
+    fake_connected(f);
+    fake_connected(f);
+    assert_string_equal(f->connected_to[1], "192.0.2.1:3261");
+    assert_string_equal(f->connected_to[2], "[2001:db8::2]:3261");
+    assert_string_equal(f->connected_to[3], "192.0.2.3:3261");
+    assert_int_equal(iskra_initiator_state(f->ini), ISKRA_INITIATOR_IN_LOGIN);
+    fake_free(f);
+}
+
 static void a_redirect_in_a_circle_is_refused(void **state)
 {
     struct fake *f = fake_new("127.0.0.1", false);
@@ -725,6 +764,8 @@ int main(void)
         cmocka_unit_test(the_initiator_may_be_freed_in_any_callback),
         cmocka_unit_test(free_leaves_nothing_behind_in_any_state),
         cmocka_unit_test(a_redirect_is_followed_on_a_new_connection),
+        cmocka_unit_test(a_permanent_redirect_is_remembered_unless_a_temporary_one_led_there),
+        cmocka_unit_test(a_redirect_may_name_a_host_whose_addresses_are_tried_in_order),
         cmocka_unit_test(a_redirect_in_a_circle_is_refused),
         cmocka_unit_test(a_redirect_to_itself_is_refused),
         cmocka_unit_test(redirects_have_a_limit),

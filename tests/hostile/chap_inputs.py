@@ -26,10 +26,11 @@ def decoded(value):
 class Chap:
     """One login. Each step has its keys, which `change` may edit: change(step, keys, asked) with step one of method, challenge, proof."""
 
-    def __init__(self, change=None, secret=TARGET_SECRET, challenge=CHALLENGE, encode=hexadecimal, size=8192, flags=None, number=b"17"):
+    def __init__(self, change=None, secret=TARGET_SECRET, challenge=CHALLENGE, encode=hexadecimal, size=8192, flags=None, number=b"17",
+                 initiator=INITIATOR_SECRET):
         self.change, self.secret, self.challenge = change, secret, challenge
         self.encode, self.size, self.flags = encode, size, flags or {}
-        self.number = number
+        self.number, self.initiator = number, initiator
 
     def __call__(self, peer, header, data):
         asked = dict(pair.split(b"=", 1) for pair in data.split(b"\0") if pair)
@@ -53,7 +54,7 @@ class Chap:
         return {b"CHAP_A": peer.algorithm, b"CHAP_I": self.number, b"CHAP_C": self.encode(self.challenge)}
 
     def proof(self, peer, asked):
-        right = response(peer.algorithm, int(self.number, 0), INITIATOR_SECRET, self.challenge)
+        right = response(peer.algorithm, int(self.number, 0), self.initiator, self.challenge)
         if asked[b"CHAP_N"] != b"initiator" or decoded(asked[b"CHAP_R"]) != right:
             raise ValueError("the initiator's response is wrong")
         if b"CHAP_C" not in asked:
@@ -148,6 +149,12 @@ add("chap_status_0201_at_the_list", login=lambda p, h, d: p.login_pdu(h, b"", 0,
 add("chap_redirect_after_the_proof", login=lambda p, h, d: p.login_pdu(h, b"TargetAddress=127.0.0.1:%d,1\0" % p.target.port, 0, 0, 0x0101)
     if b"CHAP_R" in d else Chap()(p, h, d))
 add("chap_redirect_to_a_target_without_chap", two_portals=True, login=lambda p, h, d: elsewhere(p, h, d))
+
+# ---- secrets that a URL would take apart
+ODD = "100%@home:a%40b/?&="
+for name in ("in_the_environment", "in_the_url"):
+    add("secret_with_percent_at_and_colon_" + name, login=Chap(initiator=ODD), env={"HOSTILE_SECRET": ODD})
+add("secret_with_percent_behind_a_percent", login=Chap(initiator="pa%25ss"))
 
 # ---- mutual
 chap("mutual_skipped", edited("proof", CHAP_N=None, CHAP_R=None))

@@ -39,10 +39,12 @@ COMMANDS = {
     "chap": "-q read --length 4096 '{url}/0?user=initiator&password_env=HOSTILE_SECRET&{options}'",
     "mutual": "-q read --length 4096 '{url}/0?user=initiator&password_env=HOSTILE_SECRET&target_user=target"
               "&target_password_file={secret}&{options}'",
+    "userinfo": "-q read --length 4096 'iscsi://initiator:100%25%40home%3Aa%2540b%2F%3F%26%3D@{portal}/{name}/0?{options}'",
+    "userinfo_undecoded": "-q read --length 4096 'iscsi://initiator%pa%25ss@{portal}/{name}/0?{options}'",
     "login": "-q trace '{url}/0?{options}' login",
     "retries": "-q read --length 4096 '{url}/0?login_retries=3&{options}'",
 }
-READS = ("read", "digests", "chap", "mutual", "retries")
+READS = ("read", "digests", "chap", "mutual", "retries", "userinfo", "userinfo_undecoded")
 AT_ONCE = 24  # most of them wait most of the time
 INPUT = b"".join(block_of(~n & 0xffffffff) for n in range(8))
 # What a terminal would act upon: C0 but newline and tab, DEL, C1 as bytes of UTF-8, and what is not UTF-8 at all.
@@ -110,7 +112,8 @@ def judge(row, folder):
     try:
         portal = "127.0.0.1:%d" % target.port
         line = COMMANDS.get(command, command).format(portal=portal, url="iscsi://%s/%s" % (portal, NAME.decode()), options=OPTIONS,
-                                                     k64="x" * 65536, secret=os.path.join(folder, "secret"))
+                                                     name=NAME.decode(), k64="x" * 65536,
+                                                     secret=os.path.join(folder, "secret"))
         code, out, err, memory = run(shlex.split(line), folder, target, environment(name))
         connections = target.connections
         if code == 0:

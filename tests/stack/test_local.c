@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include <iskra/iskra.h>
 #include <iskra/session.h>
 
+#include "stack/cutter.h"
 #include "stack/proxy.h"
 #include "stack/rig.h"
 
@@ -322,6 +324,37 @@ static void h_908_a_resolver_that_hangs_holds_up_nothing_else(void **state)
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+/* ---- a connection that is cut ---- */
+
+static void read_cut_after(struct cutter *cut, uint64_t byte_cnt, bool *ret_whole)
+{
+    struct iskra_lun *lun = NULL;
+    struct iskra_error err = {0};
+    uint8_t buf[512];
+    cutter_arm(cut, byte_cnt);
+    int rc = iskra_open_sync(ctx, rig_url(cutter_port(cut), 0, NULL), &lun, &err);
+    if (rc == 0)
+        rc = iskra_read_sync(lun, buf, sizeof(buf), 512, &err);
+    *ret_whole = rc == 0;
+    if (rc == 0)
+        assert_memory_equal(buf, rig_content(rig) + 512, sizeof(buf));
+    else
+        assert_int_equal(err.code, ISKRA_E_CONNECTION);
+    if (lun)
+        assert_int_equal(iskra_close_sync(lun), 0);
+}
+
+static void h_909_a_connection_cut_after_any_byte_is_an_error_or_the_right_data(void **state)
+{
+    struct cutter *cut = cutter_start(rig_port(rig));
+    bool whole = false;
+    uint64_t byte_cnt = 0;
+    while (!whole)
+        read_cut_after(cut, byte_cnt++, &whole);
+    assert_true(byte_cnt > 1000); /* login, identification and 512 bytes of data are more */
+    cutter_stop(cut);
+}
+
 static int rig_setup(void **state)
 {
     rig = rig_start(NULL);
@@ -347,6 +380,7 @@ int main(void)
         TEST(h_906_a_clock_that_leaps_an_hour_ends_nothing_that_was_answered),
         TEST(h_907_a_step_of_the_wall_clock_is_not_seen_at_all),
         TEST(h_908_a_resolver_that_hangs_holds_up_nothing_else),
+        TEST(h_909_a_connection_cut_after_any_byte_is_an_error_or_the_right_data),
     };
     return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

@@ -11,10 +11,6 @@
 #include "iscsi/session.h"
 #include "wire/serial.h"
 
-/* RFC 7143 11.17.1 */
-#define REJECT_DATA_DIGEST       0x02u
-#define REJECT_IMMEDIATE_COMMAND 0x06u
-
 /* RFC 7143 11.18: a NOP-Out with both tags reserved asks for nothing and confirms ExpStatSN. Every
  * PDU confirms it, so this is due only after more answers in a row than commands can be out, with
  * nothing sent: asynchronous messages and rejects can do that. */
@@ -82,57 +78,14 @@ static enum iskra_conn_error unexpected_data(struct iskra_conn *conn, const uint
 }
 
 /* notes F28: iscsi_recv_pdu, for some opcodes. */
-static enum iskra_conn_error pass_up(struct iskra_conn *conn, const uint8_t *hdr,
-                                     const uint8_t *data, uint32_t len)
+enum iskra_conn_error iskra_pdu_pass_up(struct iskra_conn *conn, const uint8_t *hdr,
+                                        const uint8_t *data, uint32_t len)
 {
     if (iskra_class_recv_pdu(conn->session->cls, conn, hdr, data, len) == 0)
         return ISKRA_CONN_OK;
     return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_FAILED,
                           "%s could not be passed to the control plane",
                           iskra_opcode_name(iskra_bhs_opcode(hdr)));
-}
-
-/* RFC 7143 11.17: the rejected header comes back as data. "Too many immediate commands" is the one
- * that says when to try again: our answer to a ping is sent once more; a ping of our own proved
- * that the target is alive. A write's data that arrived damaged fails its command. Others change
- * nothing: what was rejected is judged by whoever waits for it. */
-static enum iskra_conn_error reject(struct iskra_conn *conn, const uint8_t *hdr,
-                                    const uint8_t *data, uint32_t len)
-{
-    struct iskra_pdu_reject pdu;
-    iskra_reject_decode(hdr, &pdu);
-    enum iskra_conn_error error = stat_sn_take(conn, hdr);
-    if (error != ISKRA_CONN_OK)
-        return error;
-    if (len < ISKRA_BHS_LEN)
-        return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_PROTO,
-                              "Reject with %u bytes of data, less than a header", len);
-    if (pdu.reason == REJECT_DATA_DIGEST && iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
-        return iskra_data_rejected(conn, data);
-    bool too_many = pdu.reason == REJECT_IMMEDIATE_COMMAND;
-    if (iskra_bhs_opcode(data) != ISKRA_OP_NOP_OUT)
-        return ISKRA_CONN_OK;
-    struct iskra_pdu_nop_out nop;
-    iskra_nop_out_decode(data, &nop);
-    if (nop.itt == ISKRA_RESERVED_TAG) {
-        if (too_many)
-            iskra_nop_reply_queue(conn, nop.lun, nop.ttt);
-        return ISKRA_CONN_OK;
-    }
-    error = iskra_verify_itt(conn, nop.itt);
-    if (error != ISKRA_CONN_OK)
-        return error;
-    struct iskra_task *task = iskra_itt_to_task(conn, nop.itt);
-    if (task == NULL || task->state != ISKRA_TASK_RUNNING || task->opcode != ISKRA_OP_NOP_OUT)
-        return ISKRA_CONN_OK; /* a ping that is over already */
-    if (task->ping != NULL)
-        iskra_ping_rejected(task->ping, pdu.reason);
-    else if (too_many)
-        error = pass_up(conn, hdr, data, len);
-    else
-        return ISKRA_CONN_OK;
-    iskra_complete_task(task, ISKRA_TASK_COMPLETED);
-    return error;
 }
 
 /* RFC 7143 11.19: with both tags reserved it only brings numbers. */
@@ -151,7 +104,7 @@ static enum iskra_conn_error async(struct iskra_conn *conn, const uint8_t *hdr, 
                                    uint32_t len)
 {
     enum iskra_conn_error error = stat_sn_take(conn, hdr);
-    return error != ISKRA_CONN_OK ? error : pass_up(conn, hdr, data, len);
+    return error != ISKRA_CONN_OK ? error : iskra_pdu_pass_up(conn, hdr, data, len);
 }
 
 /* The target spoke on its own account. */
@@ -163,7 +116,7 @@ static enum iskra_conn_error complete_untagged(struct iskra_conn *conn, const ui
     case ISKRA_OP_NOP_IN:
         return nop_in(conn, hdr, len);
     case ISKRA_OP_REJECT:
-        return reject(conn, hdr, data, len);
+        return iskra_reject(conn, hdr, data, len);
     case ISKRA_OP_ASYNC:
         return async(conn, hdr, data, len);
     default:
@@ -224,7 +177,7 @@ static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_
     if (task->ping != NULL)
         iskra_ping_answered(task->ping, data, len);
     else
-        error = pass_up(conn, hdr, data, len);
+        error = iskra_pdu_pass_up(conn, hdr, data, len);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);
     return error;
 }

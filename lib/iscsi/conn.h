@@ -130,7 +130,7 @@ uint32_t iskra_data_out_len(const struct iskra_task *task, const struct iskra_r2
 int iskra_conn_send_pdu(struct iskra_conn *conn, const uint8_t *hdr, const uint8_t *data,
                         size_t data_len, struct iskra_error *err);
 
-/* complete.c, scsi_rsp.c, data_reject.c, nop_reply.c: what a complete PDU does. */
+/* complete.c, scsi_rsp.c, reject.c, nop_reply.c: what a complete PDU does. */
 enum iskra_conn_error iskra_complete_pdu(struct iskra_tcp_conn *tcp, const uint8_t *hdr,
                                          const uint8_t *data, uint32_t len);
 enum iskra_conn_error iskra_update_stat_sn(struct iskra_conn *conn, uint8_t opcode,
@@ -139,7 +139,10 @@ enum iskra_conn_error iskra_scsi_cmd_rsp(struct iskra_conn *conn, struct iskra_t
                                          const uint8_t *hdr, const uint8_t *data, uint32_t len);
 enum iskra_conn_error iskra_data_in_rsp(struct iskra_conn *conn, struct iskra_task *task,
                                         const uint8_t *hdr);
-enum iskra_conn_error iskra_data_rejected(struct iskra_conn *conn, const uint8_t *rejected_hdr);
+enum iskra_conn_error iskra_pdu_pass_up(struct iskra_conn *conn, const uint8_t *hdr,
+                                        const uint8_t *data, uint32_t len);
+enum iskra_conn_error iskra_reject(struct iskra_conn *conn, const uint8_t *hdr, const uint8_t *data,
+                                   uint32_t len);
 enum iskra_conn_error iskra_late_scsi_rsp(struct iskra_conn *conn, struct iskra_task *task,
                                           const uint8_t *hdr);
 void iskra_nop_reply_queue(struct iskra_conn *conn, uint64_t lun, uint32_t ttt);

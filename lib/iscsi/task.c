@@ -79,6 +79,18 @@ void iskra_task_put(struct iskra_task *task)
         task_free(task);
 }
 
+/* No memory will be there for a read's data; R2Ts of a write are dropped without any. */
+bool iskra_task_keep_tag(struct iskra_task *task)
+{
+    if (task->conn->late_answer_cnt == ISKRA_LATE_ANSWERS_MAX)
+        return false;
+    if (task->tcp.dir == ISKRA_DIR_READ)
+        task->tcp.dir = ISKRA_DIR_NONE;
+    task->late_answer_due = true;
+    task->conn->late_answer_cnt++;
+    return true;
+}
+
 void iskra_task_answered_late(struct iskra_task *task)
 {
     assert(task->late_answer_due);

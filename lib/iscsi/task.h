@@ -90,6 +90,10 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state);
 /* Ends a SCSI task without an answer: the result is the host byte alone, nothing was moved. */
 void iskra_fail_scsi_task(struct iskra_task *task, enum iskra_host_byte host_byte);
 
+/* A task that is about to fail without its answer, which may still come: its tag stays out of use
+ * until then. False: too many are kept already. */
+bool iskra_task_keep_tag(struct iskra_task *task);
+
 /* Its answer came after all, or cannot come any more: the tag may be used again. */
 void iskra_task_answered_late(struct iskra_task *task);
 

@@ -476,6 +476,20 @@ void rig_feed_data_in(struct rig *r, const struct iskra_pdu_data_in *pdu, const 
     rig_feed_pdu(r, hdr, data, data_len);
 }
 
+void rig_feed_reject(struct rig *r, uint8_t reason, const void *rejected, uint32_t len)
+{
+    const struct iskra_pdu_reject pdu = {
+        .reason = reason,
+        .itt = ISKRA_RESERVED_TAG,
+        .stat_sn = rig_conn(r)->exp_stat_sn,
+        .exp_cmd_sn = rig_session(r)->window.cmd_sn,
+        .max_cmd_sn = max_cmd_sn(r),
+    };
+    uint8_t hdr[ISKRA_BHS_LEN];
+    iskra_reject_encode(&pdu, hdr);
+    rig_feed_pdu(r, hdr, rejected, len);
+}
+
 void rig_feed_nop_in(struct rig *r, uint32_t itt, uint32_t ttt)
 {
     struct iskra_pdu_nop_in pdu = {

@@ -129,6 +129,8 @@ struct iskra_pdu_data_in rig_data_in(struct rig *r, uint32_t itt, uint32_t data_
                                      uint32_t offset);
 void rig_feed_data_in(struct rig *r, const struct iskra_pdu_data_in *pdu, const void *data,
                       uint32_t data_len);
+/* `rejected`: the header that comes back, or what a target says is one. */
+void rig_feed_reject(struct rig *r, uint8_t reason, const void *rejected, uint32_t len);
 void rig_feed_nop_in(struct rig *r, uint32_t itt, uint32_t ttt);
 
 /* The one CONN_ERROR that was raised. */

@@ -189,21 +189,12 @@ static void async_message_is_passed_up_with_its_data(void **state)
     rig_free(r);
 }
 
-/* A Reject of `rejected`. */
-static void feed_reject(struct rig *r, uint8_t reason, const uint8_t *rejected, uint32_t len)
-{
-    uint8_t hdr[ISKRA_BHS_LEN];
-    answer(r, hdr, ISKRA_OP_REJECT, ISKRA_RESERVED_TAG);
-    hdr[2] = reason;
-    rig_feed_pdu(r, hdr, rejected, len);
-}
-
-static void rejects_only_count_unless_they_are_about_immediate_pings(void **state)
+static void rejects_of_what_is_not_ours_only_count(void **state)
 {
     for (unsigned reason = 1; reason <= 12; reason++) {
         struct rig *r = rig_logged_in(32);
         const uint8_t rejected[ISKRA_BHS_LEN] = {ISKRA_OP_SCSI_CMD};
-        feed_reject(r, (uint8_t)reason, rejected, sizeof(rejected));
+        rig_feed_reject(r, (uint8_t)reason, rejected, sizeof(rejected));
         rig_assert_no_conn_error(r);
         assert_int_equal(r->event_cnt, 0);
         assert_int_equal(rig_conn(r)->exp_stat_sn, RIG_STAT_SN + 1);
@@ -216,11 +207,11 @@ static void reject_without_a_whole_header_is_refused(void **state)
 {
     static const uint8_t rejected[47];
     struct rig *r = rig_logged_in(32);
-    feed_reject(r, 6, rejected, 47);
+    rig_feed_reject(r, 6, rejected, 47);
     rig_assert_conn_error(r, ISKRA_CONN_PROTO);
     rig_free(r);
     r = rig_logged_in(32);
-    feed_reject(r, 6, NULL, 0);
+    rig_feed_reject(r, 6, NULL, 0);
     rig_assert_conn_error(r, ISKRA_CONN_PROTO);
     rig_free(r);
 }
@@ -231,7 +222,7 @@ static void rejected_echo_is_sent_again(void **state)
     rig_feed_nop_in(r, ISKRA_RESERVED_TAG, 0x1234);
     rig_run(r);
     const uint8_t *first = rig_sent(r);
-    feed_reject(r, 6, first, ISKRA_BHS_LEN);
+    rig_feed_reject(r, 6, first, ISKRA_BHS_LEN);
     rig_run(r);
     const uint8_t *second = rig_sent(r);
     assert_int_equal(iskra_get_be32(second + 20), 0x1234);
@@ -244,7 +235,7 @@ static void rejected_ping_of_ours_counts_as_answered(void **state)
     struct rig *r = rig_logged_in(32);
     uint32_t itt;
     send_mgmt(r, ISKRA_OP_NOP_OUT, &itt);
-    feed_reject(r, 6, r->out, ISKRA_BHS_LEN);
+    rig_feed_reject(r, 6, r->out, ISKRA_BHS_LEN);
     rig_assert_no_conn_error(r);
     assert_int_equal(r->event_cnt, 1);
     assert_int_equal(iskra_bhs_opcode(r->events[0].hdr), ISKRA_OP_REJECT);
@@ -257,7 +248,7 @@ static void reject_of_a_ping_with_a_stale_tag_is_refused(void **state)
     struct rig *r = rig_logged_in(32);
     uint8_t rejected[ISKRA_BHS_LEN] = {ISKRA_OP_NOP_OUT | ISKRA_OP_IMMEDIATE};
     iskra_put_be32(rejected + 16, 0x50000001);
-    feed_reject(r, 6, rejected, sizeof(rejected));
+    rig_feed_reject(r, 6, rejected, sizeof(rejected));
     rig_assert_conn_error(r, ISKRA_CONN_BAD_ITT);
     rig_free(r);
 }
@@ -267,7 +258,7 @@ static void reject_of_a_ping_that_is_over_changes_nothing(void **state)
     struct rig *r = rig_logged_in(32);
     uint8_t rejected[ISKRA_BHS_LEN] = {ISKRA_OP_NOP_OUT | ISKRA_OP_IMMEDIATE};
     iskra_put_be32(rejected + 16, 5);
-    feed_reject(r, 6, rejected, sizeof(rejected));
+    rig_feed_reject(r, 6, rejected, sizeof(rejected));
     rig_assert_no_conn_error(r);
     assert_int_equal(r->event_cnt, 0);
     rig_free(r);
@@ -310,7 +301,7 @@ int main(void)
         cmocka_unit_test(nop_in_with_our_tag_and_one_of_its_own_is_refused),
         cmocka_unit_test(opcodes_that_make_no_sense_with_their_tag_are_refused),
         cmocka_unit_test(async_message_is_passed_up_with_its_data),
-        cmocka_unit_test(rejects_only_count_unless_they_are_about_immediate_pings),
+        cmocka_unit_test(rejects_of_what_is_not_ours_only_count),
         cmocka_unit_test(reject_without_a_whole_header_is_refused),
         cmocka_unit_test(rejected_echo_is_sent_again),
         cmocka_unit_test(rejected_ping_of_ours_counts_as_answered),

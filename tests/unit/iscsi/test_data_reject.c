@@ -28,16 +28,7 @@ static void send_data_out(struct rig *r, struct write_cmd *w, uint8_t *hdr)
 
 static void feed_reject(struct rig *r, const uint8_t *rejected_hdr)
 {
-    struct iskra_pdu_reject pdu = {
-        .reason = 2,
-        .itt = ISKRA_RESERVED_TAG,
-        .stat_sn = rig_conn(r)->exp_stat_sn,
-        .exp_cmd_sn = rig_session(r)->window.cmd_sn,
-        .max_cmd_sn = rig_session(r)->window.max_cmd_sn,
-    };
-    uint8_t hdr[ISKRA_BHS_LEN];
-    iskra_reject_encode(&pdu, hdr);
-    rig_feed_pdu(r, hdr, rejected_hdr, ISKRA_BHS_LEN);
+    rig_feed_reject(r, 2, rejected_hdr, ISKRA_BHS_LEN);
     rig_run(r);
 }
 
@@ -59,7 +50,7 @@ static void rejected_data_fails_its_command_at_once(void **state)
     assert_int_equal(cmds[0].cmd.done_cnt, 1);
     assert_int_equal(cmds[0].cmd.cmnd.result, SOFT_ERROR);
     assert_int_equal(cmds[0].cmd.cmnd.residual, 1024);
-    assert_non_null(strstr(cmds[0].cmd.error.text, "for its digest"));
+    assert_non_null(strstr(cmds[0].cmd.error.text, "data digest error (reason 0x02)"));
     rig_assert_no_conn_error(r);
     rig_free(r);
 }

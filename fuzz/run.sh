@@ -44,7 +44,12 @@ compile() { # directory, planted bug, ninja's targets
 
 run() { # directory, fuzzer, program: new inputs go to a corpus of that build
     mkdir -p "$1/corpus-$2"
-    "$3" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 \
+    case $2 in
+    keys | login | discovery | target | target_login) words=-dict=fuzz/text.dict ;;
+    url) words=-dict=fuzz/url.dict ;;
+    *) words= ;;
+    esac
+    "$3" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 ${words:+"$words"} \
         -artifact_prefix="$1/$2-" "$1/corpus-$2" "fuzz/corpus/$2" >"$1/$2.out" 2>&1
 }
 

@@ -21,7 +21,7 @@ from chap_inputs import INITIATOR_SECRET, TARGET_SECRET
 from scripted import NAME, Target, block_of
 
 ISKRA, TABLE, CHOSEN = sys.argv[1], sys.argv[2], sys.argv[3:]
-WALL = 20  # seconds
+WALL = 30  # seconds
 WITH_ASAN = b"__asan_init" in open(ISKRA, "rb").read()
 MEMORY = (384 if WITH_ASAN else 128) << 20  # resident, at the worst moment
 ADDRESS_SPACE = 2 << 30  # where no sanitizer reserves terabytes of it
@@ -45,7 +45,7 @@ COMMANDS = {
     "retries": "-q read --length 4096 '{url}/0?login_retries=3&{options}'",
 }
 READS = ("read", "digests", "chap", "mutual", "retries", "userinfo", "userinfo_undecoded")
-AT_ONCE = 24  # most of them wait most of the time
+AT_ONCE = 16  # most of them wait most of the time
 INPUT = b"".join(block_of(~n & 0xffffffff) for n in range(8))
 # What a terminal would act upon: C0 but newline and tab, DEL, C1 as bytes of UTF-8, and what is not UTF-8 at all.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd]")

@@ -1,5 +1,5 @@
 /* The target's disk: reads, from where they come, how they are cut into PDUs, how they end. */
-#include "peer.h"
+#include "rig.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,102 +8,31 @@
 #include "wire/sense.h"
 #include "wire/vpd.h"
 
-#define FILE_LEN ((size_t)300 * 1024)
-#define NULL_LEN (UINT64_C(3) << 40) /* beyond 2^32 blocks of 512 */
 #define LUN_FILE (UINT64_C(1) << 48)
 #define LUN_NULL (UINT64_C(2) << 48)
 #define CDB_LEN  ISKRA_CDB_BHS_LEN
 #define ILLEGAL  ISKRA_SENSE_ILLEGAL_REQUEST
-
-static char path[] = "/tmp/iskra-target-XXXXXX";
-static uint8_t image[FILE_LEN];
-static struct iskra_target *target;
-static struct peer peer;
-static uint8_t cdb[CDB_LEN];
-
-static int group_setup(void **state)
-{
-    int fd = mkstemp(path);
-    for (size_t i = 0; i < FILE_LEN; i++)
-        image[i] = (uint8_t)(i * 2654435761u >> 13);
-    if (fd < 0 || write(fd, image, FILE_LEN) != (ssize_t)FILE_LEN)
-        return -1;
-    return close(fd);
-}
-
-static int group_teardown(void **state)
-{
-    return unlink(path);
-}
-
-static struct iskra_target *three_disks(struct iskra_target_options *options)
-{
-    const struct iskra_target_backend backends[] = {
-        {.kind = ISKRA_TARGET_RAM, .size = 1 << 20},
-        {.kind = ISKRA_TARGET_FILE, .path = path},
-        {.kind = ISKRA_TARGET_NULL, .size = NULL_LEN},
-    };
-    options->backends = backends;
-    options->backend_cnt = 3;
-    return peer_target(options);
-}
-
-static int setup(void **state)
-{
-    struct iskra_target_options options;
-    iskra_target_options_init(&options);
-    target = three_disks(&options);
-    peer_open(&peer, target);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=8192\0MaxBurstLength=16384"));
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
 
 static int setup_separate(void **state)
 {
     struct iskra_target_options options;
     iskra_target_options_init(&options);
     options.separate_status = true;
-    target = three_disks(&options);
-    peer_open(&peer, target);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=8192\0MaxBurstLength=16384"));
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
+    return rig_disks_open(&options,
+                          TEXT(NAMES "\0MaxRecvDataSegmentLength=8192\0MaxBurstLength=16384"));
 }
 
 static int setup_digests(void **state)
 {
     struct iskra_target_options options;
     iskra_target_options_init(&options);
-    target = three_disks(&options);
-    peer_open(&peer, target);
-    peer_login(&peer, TEXT(NAMES "\0HeaderDigest=CRC32C\0DataDigest=CRC32C"));
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    peer_close(&peer);
-    iskra_target_free(target);
-    return 0;
-}
-
-/* Sends the command in `cdb`, expects GOOD. */
-static void good(uint64_t lun, uint32_t edtl, struct outcome *ret)
-{
-    peer_command(&peer, lun, cdb, edtl, edtl > 0);
-    peer_outcome(&peer, ret);
-    if (ret->status != ISKRA_STATUS_GOOD)
-        fail_msg("status 0x%02x, sense %x/%02x/%02x", ret->status, ret->key, ret->asc, ret->ascq);
-    assert_int_equal(ret->itt, peer.itt - 1);
-    assert_true(peer_silent(&peer));
+    return rig_disks_open(&options, TEXT(NAMES "\0HeaderDigest=CRC32C\0DataDigest=CRC32C"));
 }
 
 static void read_bytes(uint64_t lun, uint32_t lba, uint32_t blocks, struct outcome *o)
 {
     (void)iskra_cdb_read16(cdb, lba, blocks, 0);
-    good(lun, blocks * 512, o);
+    rig_good(lun, blocks * 512, o);
     assert_int_equal(o->len, blocks * 512);
     assert_int_equal(o->residual, 0);
 }
@@ -111,10 +40,10 @@ static void read_bytes(uint64_t lun, uint32_t lba, uint32_t blocks, struct outco
 static void a_read_of_a_file_is_the_file(void **state)
 {
     struct outcome o;
-    for (uint32_t blocks = 1; blocks <= FILE_LEN / 512; blocks = blocks * 2 + 1) {
-        uint32_t lba = (uint32_t)(FILE_LEN / 512) - blocks;
+    for (uint32_t blocks = 1; blocks <= RIG_FILE_LEN / 512; blocks = blocks * 2 + 1) {
+        uint32_t lba = (uint32_t)(RIG_FILE_LEN / 512) - blocks;
         read_bytes(LUN_FILE, lba, blocks, &o);
-        assert_memory_equal(o.bytes, image + (size_t)lba * 512, blocks * 512);
+        assert_memory_equal(o.bytes, rig_image + (size_t)lba * 512, blocks * 512);
         assert_true(o.collapsed);
         assert_int_equal(o.data_in_cnt, (blocks * 512 + 8191) / 8192);
         outcome_done(&o);
@@ -133,9 +62,9 @@ static void all_sizes_of_read_cdbs_read(void **state)
     for (int i = 0; i < 4; i++) {
         assert_int_not_equal(len[i], 0);
         memcpy(cdb, cdbs[i], CDB_LEN);
-        good(LUN_FILE, 1024, &o);
+        rig_good(LUN_FILE, 1024, &o);
         assert_int_equal(o.len, 1024);
-        assert_memory_equal(o.bytes, image + 3 * 512, 1024);
+        assert_memory_equal(o.bytes, rig_image + 3 * 512, 1024);
         outcome_done(&o);
     }
 }
@@ -147,8 +76,8 @@ static void ram_and_null_read_as_zeros(void **state)
     read_bytes(0, 5, 128, &o);
     assert_memory_equal(o.bytes, zeros, sizeof(zeros));
     outcome_done(&o);
-    (void)iskra_cdb_read16(cdb, NULL_LEN / 512 - 128, 128, 0);
-    good(LUN_NULL, 65536, &o);
+    (void)iskra_cdb_read16(cdb, RIG_NULL_LEN / 512 - 128, 128, 0);
+    rig_good(LUN_NULL, 65536, &o);
     assert_int_equal(o.len, 65536);
     assert_memory_equal(o.bytes, zeros, sizeof(zeros));
     outcome_done(&o);
@@ -191,7 +120,7 @@ static void a_pdu_never_crosses_the_end_of_a_burst(void **state)
         iskra_data_in_decode(answer.bhs, &in);
         assert_int_equal(answer.len, lens[i]);
         assert_int_equal(in.final, i % 2 == 1 || i == 4);
-        assert_memory_equal(answer.payload, image + in.offset, answer.len);
+        assert_memory_equal(answer.payload, rig_image + in.offset, answer.len);
     }
     peer_close(&one);
 }
@@ -200,14 +129,14 @@ static void status_comes_in_the_last_data_in_with_these_bytes(void **state)
 {
     (void)iskra_cdb_read10(cdb, 1, 1, 0);
     peer_command(&peer, LUN_FILE, cdb, 512, true);
-    static const uint8_t bhs[48] = {
+    static const uint8_t golden[48] = {
         0x25, 0x81, 0, 0, 0,    0,    2,    0,    0, 0, 0, 0, 0, 0, 0, 0, /* F, S, 512 bytes */
         0,    0,    1, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 2,             /* ITT, TTT, StatSN */
         0,    0,    0, 8, 0,    0,    0,    0x87};                        /* ExpCmdSN, MaxCmdSN */
     struct answer answer;
     peer_expect(&peer, ISKRA_OP_DATA_IN, &answer);
-    assert_memory_equal(answer.bhs, bhs, 48);
-    assert_memory_equal(answer.payload, image + 512, 512);
+    assert_memory_equal(answer.bhs, golden, 48);
+    assert_memory_equal(answer.payload, rig_image + 512, 512);
 }
 
 static void separate_status_comes_in_a_response_with_these_bytes(void **state)
@@ -235,7 +164,7 @@ static void sense_is_in_the_response_after_its_length(void **state)
     static const uint8_t segment[20] = {0, 18, 0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x21};
     struct answer answer;
     struct iskra_pdu_scsi_rsp rsp;
-    (void)iskra_cdb_read10(cdb, FILE_LEN / 512, 1, 0);
+    (void)iskra_cdb_read10(cdb, RIG_FILE_LEN / 512, 1, 0);
     peer_command(&peer, LUN_FILE, cdb, 512, true);
     peer_expect(&peer, ISKRA_OP_SCSI_RSP, &answer);
     iskra_scsi_rsp_decode(answer.bhs, &rsp);
@@ -248,19 +177,19 @@ static void sense_is_in_the_response_after_its_length(void **state)
 
 static void reads_beyond_the_end_are_out_of_range(void **state)
 {
-    (void)iskra_cdb_read10(cdb, FILE_LEN / 512 - 1, 2, 0);
+    (void)iskra_cdb_read10(cdb, RIG_FILE_LEN / 512 - 1, 2, 0);
     peer_refused_with(&peer, LUN_FILE, cdb, 1024, ILLEGAL, 0x21, 0);
     (void)iskra_cdb_read16(cdb, UINT64_MAX, 2, 0);
     peer_refused_with(&peer, LUN_FILE, cdb, 1024, ILLEGAL, 0x21, 0);
-    (void)iskra_cdb_read16(cdb, FILE_LEN / 512 + 1, 0, 0);
+    (void)iskra_cdb_read16(cdb, RIG_FILE_LEN / 512 + 1, 0, 0);
     peer_refused_with(&peer, LUN_FILE, cdb, 0, ILLEGAL, 0x21, 0);
 }
 
 static void a_read_of_no_blocks_is_good(void **state)
 {
     struct outcome o;
-    (void)iskra_cdb_read10(cdb, FILE_LEN / 512, 0, 0);
-    good(LUN_FILE, 512, &o);
+    (void)iskra_cdb_read10(cdb, RIG_FILE_LEN / 512, 0, 0);
+    rig_good(LUN_FILE, 512, &o);
     assert_int_equal(o.len, 0);
     assert_true(o.underflow);
     assert_int_equal(o.residual, 512);
@@ -271,11 +200,11 @@ static void fewer_bytes_expected_than_read_is_overflow(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_read10(cdb, 0, 4, 0);
-    good(LUN_FILE, 600, &o);
+    rig_good(LUN_FILE, 600, &o);
     assert_int_equal(o.len, 600);
     assert_true(o.overflow);
     assert_int_equal(o.residual, 2048 - 600);
-    assert_memory_equal(o.bytes, image, 600);
+    assert_memory_equal(o.bytes, rig_image, 600);
     outcome_done(&o);
 }
 
@@ -283,7 +212,7 @@ static void more_bytes_expected_than_read_is_underflow(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_read10(cdb, 0, 1, 0);
-    good(LUN_FILE, 4096, &o);
+    rig_good(LUN_FILE, 4096, &o);
     assert_int_equal(o.len, 512);
     assert_true(o.underflow);
     assert_int_equal(o.residual, 4096 - 512);
@@ -341,11 +270,11 @@ static void reads_are_right_under_both_digests(void **state)
     for (int i = 0; i < 3; i++) {
         read_bytes(luns[i], 3, 300, &o);
         if (luns[i] == LUN_FILE)
-            assert_memory_equal(o.bytes, image + 3 * 512, 300 * 512);
+            assert_memory_equal(o.bytes, rig_image + 3 * 512, 300 * 512);
         outcome_done(&o);
     }
     (void)iskra_cdb_inquiry(cdb, 37); /* an odd length: padding is hashed */
-    good(0, 37, &o);
+    rig_good(0, 37, &o);
     assert_int_equal(o.len, 37);
     outcome_done(&o);
 }
@@ -377,7 +306,7 @@ static void a_disk_of_4096_byte_blocks(void **state)
 static void a_file_cut_short_under_us_is_a_medium_error(void **state)
 {
     struct outcome o;
-    assert_int_equal(truncate(path, 8192), 0);
+    assert_int_equal(truncate(rig_path, 8192), 0);
     (void)iskra_cdb_read10(cdb, 0, 32, 0);
     peer_command(&peer, LUN_FILE, cdb, 16384, true);
     peer_outcome(&peer, &o);
@@ -389,7 +318,7 @@ static void a_file_cut_short_under_us_is_a_medium_error(void **state)
     outcome_done(&o);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_disks_setup, rig_teardown)
 
 int main(void)
 {
@@ -401,7 +330,7 @@ int main(void)
         T(a_pdu_never_crosses_the_end_of_a_burst),
         T(status_comes_in_the_last_data_in_with_these_bytes),
         cmocka_unit_test_setup_teardown(separate_status_comes_in_a_response_with_these_bytes,
-                                        setup_separate, teardown),
+                                        setup_separate, rig_teardown),
         T(sense_is_in_the_response_after_its_length),
         T(reads_beyond_the_end_are_out_of_range),
         T(a_read_of_no_blocks_is_good),
@@ -411,9 +340,9 @@ int main(void)
         T(read_protection_is_a_bad_field),
         T(reads_beyond_the_transfer_limit_are_a_bad_field),
         cmocka_unit_test_setup_teardown(reads_are_right_under_both_digests, setup_digests,
-                                        teardown),
+                                        rig_teardown),
         T(a_disk_of_4096_byte_blocks),
         T(a_file_cut_short_under_us_is_a_medium_error), /* last: the file is gone after it */
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, rig_disks_make, rig_disks_remove);
 }

@@ -1,5 +1,5 @@
 /* The target's disk: what it says of itself, and what it refuses. Reads are in test_read.c. */
-#include "peer.h"
+#include "rig.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,82 +12,18 @@
 #include "wire/sense.h"
 #include "wire/vpd.h"
 
-#define FILE_LEN ((size_t)300 * 1024)
-#define NULL_LEN (UINT64_C(3) << 40) /* beyond 2^32 blocks of 512 */
 #define LUN_FILE (UINT64_C(1) << 48)
 #define LUN_NULL (UINT64_C(2) << 48)
 #define LUN_NONE (UINT64_C(3) << 48)
 #define CDB_LEN  ISKRA_CDB_BHS_LEN
 #define ILLEGAL  ISKRA_SENSE_ILLEGAL_REQUEST
 
-static char path[] = "/tmp/iskra-target-XXXXXX";
-static uint8_t image[FILE_LEN];
-static struct iskra_target *target;
-static struct peer peer;
-static uint8_t cdb[CDB_LEN];
-
-static int group_setup(void **state)
-{
-    int fd = mkstemp(path);
-    for (size_t i = 0; i < FILE_LEN; i++)
-        image[i] = (uint8_t)(i * 2654435761u >> 13);
-    if (fd < 0 || write(fd, image, FILE_LEN) != (ssize_t)FILE_LEN)
-        return -1;
-    return close(fd);
-}
-
-static int group_teardown(void **state)
-{
-    return unlink(path);
-}
-
-static struct iskra_target *three_disks(struct iskra_target_options *options)
-{
-    const struct iskra_target_backend backends[] = {
-        {.kind = ISKRA_TARGET_RAM, .size = 1 << 20},
-        {.kind = ISKRA_TARGET_FILE, .path = path},
-        {.kind = ISKRA_TARGET_NULL, .size = NULL_LEN},
-    };
-    options->backends = backends;
-    options->backend_cnt = 3;
-    return peer_target(options);
-}
-
-static int setup(void **state)
-{
-    struct iskra_target_options options;
-    iskra_target_options_init(&options);
-    target = three_disks(&options);
-    peer_open(&peer, target);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=8192\0MaxBurstLength=16384"));
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    peer_close(&peer);
-    iskra_target_free(target);
-    return 0;
-}
-
-/* Sends the command in `cdb`, expects GOOD. */
-static void good(uint64_t lun, uint32_t edtl, struct outcome *ret)
-{
-    peer_command(&peer, lun, cdb, edtl, edtl > 0);
-    peer_outcome(&peer, ret);
-    if (ret->status != ISKRA_STATUS_GOOD)
-        fail_msg("status 0x%02x, sense %x/%02x/%02x", ret->status, ret->key, ret->asc, ret->ascq);
-    assert_int_equal(ret->itt, peer.itt - 1);
-    assert_true(peer_silent(&peer));
-}
-
 static void inquiry_describes_a_disk(void **state)
 {
     struct outcome o;
     struct iskra_inquiry inquiry;
     (void)iskra_cdb_inquiry(cdb, 255);
-    good(0, 255, &o);
+    rig_good(0, 255, &o);
     assert_int_equal(iskra_inquiry_decode(o.bytes, o.len, &inquiry), 0);
     assert_int_equal(inquiry.qualifier, 0);
     assert_int_equal(inquiry.type, ISKRA_TYPE_DISK);
@@ -104,7 +40,7 @@ static void inquiry_is_cut_to_the_allocation_length(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_inquiry(cdb, 5);
-    good(0, 5, &o);
+    rig_good(0, 5, &o);
     assert_int_equal(o.len, 5);
     assert_int_equal(o.bytes[4], 96 - 5);
     assert_false(o.underflow || o.overflow);
@@ -115,7 +51,7 @@ static void inquiry_of_an_absent_lun_has_qualifier_3(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_inquiry(cdb, 36);
-    good(LUN_NONE, 36, &o);
+    rig_good(LUN_NONE, 36, &o);
     assert_int_equal(o.bytes[0], 0x7f);
     outcome_done(&o);
 }
@@ -125,13 +61,13 @@ static void vpd_pages_are_listed_and_there(void **state)
     static const uint8_t list[] = {0, 0, 0, 6, 0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2};
     struct outcome o;
     (void)iskra_cdb_inquiry_vpd(cdb, 0, 255);
-    good(LUN_FILE, 255, &o);
+    rig_good(LUN_FILE, 255, &o);
     assert_int_equal(o.len, sizeof(list));
     assert_memory_equal(o.bytes, list, sizeof(list));
     outcome_done(&o);
     for (size_t i = 4; i < sizeof(list); i++) {
         (void)iskra_cdb_inquiry_vpd(cdb, list[i], 255);
-        good(LUN_FILE, 255, &o);
+        rig_good(LUN_FILE, 255, &o);
         assert_int_equal(o.bytes[1], list[i]);
         assert_int_equal(iskra_get_be16(o.bytes + 2) + 4, o.len);
         outcome_done(&o);
@@ -143,17 +79,17 @@ static void serials_differ_between_luns_and_last(void **state)
     uint8_t first[16];
     struct outcome o;
     (void)iskra_cdb_inquiry_vpd(cdb, ISKRA_VPD_SERIAL, 255);
-    good(0, 255, &o);
+    rig_good(0, 255, &o);
     assert_int_equal(o.len, 20);
     memcpy(first, o.bytes + 4, 16);
     outcome_done(&o);
-    good(LUN_FILE, 255, &o);
+    rig_good(LUN_FILE, 255, &o);
     assert_memory_not_equal(first, o.bytes + 4, 16);
     outcome_done(&o);
-    teardown(NULL);
-    setup(NULL);
+    rig_teardown(NULL);
+    rig_disks_setup(NULL);
     (void)iskra_cdb_inquiry_vpd(cdb, ISKRA_VPD_SERIAL, 255);
-    good(0, 255, &o);
+    rig_good(0, 255, &o);
     assert_memory_equal(first, o.bytes + 4, 16);
     outcome_done(&o);
 }
@@ -165,7 +101,7 @@ static void page_83h_has_an_naa_a_t10_and_a_port(void **state)
     size_t pos = 0;
     unsigned types = 0, cnt = 0;
     (void)iskra_cdb_inquiry_vpd(cdb, ISKRA_VPD_DEVICE_ID, 1000);
-    good(0, 1000, &o);
+    rig_good(0, 1000, &o);
     while (iskra_vpd_designator_next(o.bytes, o.len, &pos, &d) > 0) {
         types |= 1u << d.type;
         cnt++;
@@ -206,12 +142,12 @@ static void read_capacity_10_counts_blocks(void **state)
     struct outcome o;
     struct iskra_capacity capacity;
     (void)iskra_cdb_read_capacity10(cdb);
-    good(LUN_FILE, 8, &o);
+    rig_good(LUN_FILE, 8, &o);
     assert_int_equal(iskra_capacity10_decode(o.bytes, o.len, &capacity), 0);
-    assert_int_equal(capacity.last_lba, FILE_LEN / 512 - 1);
+    assert_int_equal(capacity.last_lba, RIG_FILE_LEN / 512 - 1);
     assert_int_equal(capacity.block_len, 512);
     outcome_done(&o);
-    good(LUN_NULL, 8, &o);
+    rig_good(LUN_NULL, 8, &o);
     assert_memory_equal(o.bytes, "\xff\xff\xff\xff\x00\x00\x02\x00", 8);
     outcome_done(&o);
 }
@@ -221,10 +157,10 @@ static void read_capacity_16_goes_beyond_2_to_32(void **state)
     struct outcome o;
     struct iskra_capacity capacity;
     (void)iskra_cdb_read_capacity16(cdb, 32);
-    good(LUN_NULL, 32, &o);
+    rig_good(LUN_NULL, 32, &o);
     assert_int_equal(o.len, 32);
     assert_int_equal(iskra_capacity16_decode(o.bytes, o.len, &capacity), 0);
-    assert_true(capacity.last_lba == NULL_LEN / 512 - 1);
+    assert_true(capacity.last_lba == RIG_NULL_LEN / 512 - 1);
     assert_int_equal(capacity.block_len, 512);
     outcome_done(&o);
 }
@@ -234,16 +170,16 @@ static void report_luns_lists_all(void **state)
     static const uint8_t list[32] = {0, 0, 0, 24, 0, 0, 0, 0, [17] = 1, [25] = 2};
     struct outcome o;
     (void)iskra_cdb_report_luns(cdb, 0, 256);
-    good(0, 256, &o);
+    rig_good(0, 256, &o);
     assert_int_equal(o.len, 32);
     assert_memory_equal(o.bytes, list, 32);
     outcome_done(&o);
     (void)iskra_cdb_report_luns(cdb, 2, 16);
-    good(LUN_NONE, 16, &o);
+    rig_good(LUN_NONE, 16, &o);
     assert_memory_equal(o.bytes, list, 16);
     outcome_done(&o);
     (void)iskra_cdb_report_luns(cdb, 1, 256);
-    good(0, 256, &o);
+    rig_good(0, 256, &o);
     assert_int_equal(o.len, 8);
     outcome_done(&o);
 }
@@ -317,13 +253,13 @@ static void request_sense_tells_of_an_absent_lun_in_its_data(void **state)
     struct outcome o;
     struct iskra_sense sense;
     (void)iskra_cdb_request_sense(cdb, false, 252);
-    good(LUN_NONE, 252, &o);
+    rig_good(LUN_NONE, 252, &o);
     assert_int_equal(iskra_sense_decode(o.bytes, o.len, &sense), 0);
     assert_int_equal(sense.key, ILLEGAL);
     assert_int_equal(sense.asc, 0x25);
     outcome_done(&o);
     (void)iskra_cdb_request_sense(cdb, true, 252);
-    good(0, 252, &o);
+    rig_good(0, 252, &o);
     assert_int_equal(o.bytes[0], 0x72);
     assert_int_equal(o.bytes[1], 0);
     outcome_done(&o);
@@ -335,7 +271,7 @@ static void mode_sense_tells_cache_and_protection(void **state)
     struct iskra_mode mode;
     struct iskra_mode_caching caching;
     (void)iskra_cdb_mode_sense6(cdb, ISKRA_MODE_PAGE_ALL, 0, 255);
-    good(LUN_FILE, 255, &o);
+    rig_good(LUN_FILE, 255, &o);
     assert_int_equal(iskra_mode6_decode(o.bytes, o.len, &mode), 0);
     assert_false(mode.write_protected);
     assert_true(mode.dpofua);
@@ -343,7 +279,7 @@ static void mode_sense_tells_cache_and_protection(void **state)
     assert_true(caching.wce);
     outcome_done(&o);
     (void)iskra_cdb_mode_sense10(cdb, ISKRA_MODE_PAGE_CACHING, 0, 255);
-    good(0, 255, &o);
+    rig_good(0, 255, &o);
     assert_int_equal(iskra_mode10_decode(o.bytes, o.len, &mode), 0);
     assert_int_equal(iskra_mode_caching(&mode, &caching), 0);
     assert_false(caching.wce);
@@ -366,7 +302,7 @@ static void changeable_mode_bits_are_none(void **state)
     struct iskra_mode mode;
     (void)iskra_cdb_mode_sense6(cdb, ISKRA_MODE_PAGE_ALL, 0, 255);
     cdb[2] |= 0x40;
-    good(LUN_FILE, 255, &o);
+    rig_good(LUN_FILE, 255, &o);
     assert_int_equal(iskra_mode6_decode(o.bytes, o.len, &mode), 0);
     assert_int_equal(mode.pages_len, 32);
     assert_memory_equal(mode.pages + 2, zeros, 18);
@@ -378,17 +314,17 @@ static void flush_ready_and_start_are_good(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_synchronize_cache10(cdb, 0, 0, 0);
-    good(LUN_FILE, 0, &o);
+    rig_good(LUN_FILE, 0, &o);
     outcome_done(&o);
     (void)iskra_cdb_synchronize_cache16(cdb, 0, 16, 0);
-    good(0, 0, &o);
+    rig_good(0, 0, &o);
     outcome_done(&o);
     (void)iskra_cdb_test_unit_ready(cdb);
-    good(LUN_NULL, 0, &o);
+    rig_good(LUN_NULL, 0, &o);
     outcome_done(&o);
     memset(cdb, 0, sizeof(cdb));
     cdb[0] = ISKRA_SCSI_START_STOP_UNIT;
-    good(0, 0, &o);
+    rig_good(0, 0, &o);
     outcome_done(&o);
 }
 
@@ -396,12 +332,12 @@ static void get_lba_status_says_mapped(void **state)
 {
     struct outcome o;
     (void)iskra_cdb_get_lba_status(cdb, 10, 24);
-    good(LUN_FILE, 24, &o);
+    rig_good(LUN_FILE, 24, &o);
     assert_int_equal(o.len, 24);
     assert_int_equal(iskra_get_be64(o.bytes + 8), 10);
-    assert_int_equal(iskra_get_be32(o.bytes + 16), FILE_LEN / 512 - 10);
+    assert_int_equal(iskra_get_be32(o.bytes + 16), RIG_FILE_LEN / 512 - 10);
     outcome_done(&o);
-    (void)iskra_cdb_get_lba_status(cdb, FILE_LEN / 512, 24);
+    (void)iskra_cdb_get_lba_status(cdb, RIG_FILE_LEN / 512, 24);
     peer_refused_with(&peer, LUN_FILE, cdb, 24, ILLEGAL, 0x21, 0);
 }
 
@@ -410,7 +346,6 @@ static void data_of_an_unknown_command_are_swallowed(void **state)
 {
     static uint8_t junk[4097];
     struct outcome o;
-    uint8_t bhs[ISKRA_BHS_LEN];
     memset(junk, 0x41, sizeof(junk));
     struct iskra_pdu_scsi_cmd req = {
         .write = true, .itt = 5, .edtl = 8192, .cmd_sn = peer.cmd_sn++};
@@ -426,7 +361,7 @@ static void data_of_an_unknown_command_are_swallowed(void **state)
     assert_int_equal(o.residual, 8192);
     outcome_done(&o);
     (void)iskra_cdb_test_unit_ready(cdb);
-    good(0, 0, &o);
+    rig_good(0, 0, &o);
     outcome_done(&o);
 }
 
@@ -453,7 +388,7 @@ static void backends_that_cannot_be_are_refused(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_disks_setup, rig_teardown)
 
 int main(void)
 {
@@ -483,5 +418,5 @@ int main(void)
         T(data_of_an_unknown_command_are_swallowed),
         T(backends_that_cannot_be_are_refused),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, rig_disks_make, rig_disks_remove);
 }

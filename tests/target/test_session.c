@@ -1,36 +1,15 @@
 /* The target's full feature phase beside SCSI: numbering and window, NOP, Reject, digests, and how
  * much a connection takes in when nobody reads. */
-#include "peer.h"
+#include "rig.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/sense.h"
 
-#define DISCOVERY "InitiatorName=" PEER_INITIATOR "\0SessionType=Discovery"
-
-static struct iskra_target *target;
-static struct peer peer;
-static uint8_t cdb[ISKRA_CDB_BHS_LEN], bhs[ISKRA_BHS_LEN];
-
-static int open_target(const struct iskra_target_options *options)
-{
-    target = peer_target(options);
-    peer_open(&peer, target);
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
-
-static int setup(void **state)
-{
-    open_target(NULL);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=65536"));
-    return 0;
-}
-
 static int setup_digests(void **state)
 {
-    open_target(NULL);
+    rig_open(NULL);
     peer_login(&peer, TEXT(NAMES "\0HeaderDigest=CRC32C\0DataDigest=CRC32C"));
     return 0;
 }
@@ -40,40 +19,9 @@ static int setup_small_window(void **state)
     struct iskra_target_options options;
     iskra_target_options_init(&options);
     options.cmd_window = 4;
-    open_target(&options);
+    rig_open(&options);
     peer_login(&peer, TEXT(NAMES));
     return 0;
-}
-
-static int teardown(void **state)
-{
-    peer_close(&peer);
-    iskra_target_free(target);
-    return 0;
-}
-
-static void reject_expect(uint8_t reason, const uint8_t *header)
-{
-    struct answer answer;
-    struct iskra_pdu_reject reject;
-    peer_expect(&peer, ISKRA_OP_REJECT, &answer);
-    iskra_reject_decode(answer.bhs, &reject);
-    assert_int_equal(reject.reason, reason);
-    assert_int_equal(reject.itt, ISKRA_RESERVED_TAG);
-    assert_int_equal(answer.len, ISKRA_BHS_LEN);
-    assert_memory_equal(answer.payload, header, ISKRA_BHS_LEN);
-}
-
-static void still_alive(void)
-{
-    struct outcome o;
-    (void)iskra_cdb_test_unit_ready(cdb);
-    peer_command(&peer, 0, cdb, 0, false);
-    peer_outcome(&peer, &o);
-    assert_int_equal(o.status, 0);
-    assert_int_equal(o.exp_cmd_sn, peer.cmd_sn);
-    outcome_done(&o);
-    assert_true(peer_silent(&peer));
 }
 
 static void nop_send(bool immediate, uint32_t itt, const void *ping, uint32_t len)
@@ -109,7 +57,7 @@ static void a_ping_comes_back_with_its_data(void **state)
         assert_int_equal(answer.len, sizes[i]);
         assert_memory_equal(answer.payload, ping, sizes[i]);
     }
-    still_alive();
+    rig_still_alive();
 }
 
 static void an_echo_is_cut_to_what_the_initiator_takes(void **state)
@@ -125,7 +73,7 @@ static void a_nop_with_the_reserved_tag_is_swallowed(void **state)
 {
     nop_send(true, ISKRA_RESERVED_TAG, NULL, 0);
     assert_true(peer_silent(&peer));
-    still_alive();
+    rig_still_alive();
 }
 
 static void ten_commands_in_one_receive_are_all_answered(void **state)
@@ -167,7 +115,7 @@ static void the_window_is_told_and_what_is_beyond_it_ignored(void **state)
     }
     assert_true(peer_silent(&peer));
     peer.cmd_sn = 7 + 4;
-    still_alive();
+    rig_still_alive();
 }
 
 static void an_immediate_command_needs_no_number(void **state)
@@ -181,7 +129,7 @@ static void an_immediate_command_needs_no_number(void **state)
     assert_int_equal(o.itt, 9);
     assert_int_equal(o.exp_cmd_sn, peer.cmd_sn);
     outcome_done(&o);
-    still_alive();
+    rig_still_alive();
 }
 
 static void too_many_immediate_commands_are_rejected(void **state)
@@ -194,23 +142,23 @@ static void too_many_immediate_commands_are_rejected(void **state)
         peer_send(&peer, bhs, NULL, 0);
     peer.hold = false;
     peer_drain(&peer);
-    reject_expect(0x06, bhs);
+    rig_reject_expect(0x06, bhs);
     for (int i = 0; i < 16; i++) {
         struct outcome o;
         peer_outcome(&peer, &o);
         outcome_done(&o);
     }
-    still_alive();
+    rig_still_alive();
 }
 
 static void an_old_number_is_ignored(void **state)
 {
-    still_alive();
+    rig_still_alive();
     peer.cmd_sn--;
     (void)iskra_cdb_test_unit_ready(cdb);
     peer_command(&peer, 0, cdb, 0, false);
     assert_true(peer_silent(&peer));
-    still_alive();
+    rig_still_alive();
 }
 
 static void a_gap_in_the_numbers_ends_the_connection(void **state)
@@ -243,16 +191,16 @@ static void a_snack_is_rejected(void **state)
     struct iskra_pdu_snack req = {.itt = 1, .ttt = ISKRA_RESERVED_TAG};
     iskra_snack_encode(&req, bhs);
     peer_send(&peer, bhs, NULL, 0);
-    reject_expect(0x03, bhs);
-    still_alive();
+    rig_reject_expect(0x03, bhs);
+    rig_still_alive();
 }
 
 static void a_second_login_is_rejected(void **state)
 {
     uint8_t sent[ISKRA_BHS_LEN] = {0x43, 0x87};
     peer_send(&peer, sent, TEXT(NAMES));
-    reject_expect(0x04, sent);
-    still_alive();
+    rig_reject_expect(0x04, sent);
+    rig_still_alive();
 }
 
 static void unknown_opcodes_are_rejected_with_their_header(void **state)
@@ -262,9 +210,9 @@ static void unknown_opcodes_are_rejected_with_their_header(void **state)
     for (size_t i = 0; i < sizeof(opcodes); i++) {
         uint8_t sent[ISKRA_BHS_LEN] = {opcodes[i], 0x80, 0xaa};
         peer_send(&peer, sent, junk, (uint32_t)(7 * i));
-        reject_expect(0x05, sent);
+        rig_reject_expect(0x05, sent);
     }
-    still_alive();
+    rig_still_alive();
 }
 
 static void an_additional_header_segment_is_skipped(void **state)
@@ -276,7 +224,7 @@ static void an_additional_header_segment_is_skipped(void **state)
     peer_send_bytes(&peer, pdu, sizeof(pdu));
     struct answer answer;
     peer_expect(&peer, ISKRA_OP_NOP_IN, &answer);
-    still_alive();
+    rig_still_alive();
 }
 
 static void a_header_digest_error_ends_the_connection(void **state)
@@ -294,7 +242,7 @@ static void requests_with_digests_are_understood(void **state)
     nop_send(true, 1, "12345", 5);
     peer_expect(&peer, ISKRA_OP_NOP_IN, &answer);
     assert_memory_equal(answer.payload, "12345", 5);
-    still_alive();
+    rig_still_alive();
 }
 
 static void a_ping_with_damaged_data_is_rejected(void **state)
@@ -303,10 +251,10 @@ static void a_ping_with_damaged_data_is_rejected(void **state)
     peer.spoil = true;
     nop_send(false, 1, "12345678", 8);
     peer.spoil = false;
-    reject_expect(0x02, bhs);
+    rig_reject_expect(0x02, bhs);
     nop_send(false, 2, "12345678", 8);
     peer_expect(&peer, ISKRA_OP_NOP_IN, &answer);
-    still_alive();
+    rig_still_alive();
 }
 
 /* RFC 7143 7.8: a Reject for the PDU, and CHECK CONDITION for the command. */
@@ -321,13 +269,13 @@ static void a_command_with_damaged_immediate_data_ends_in_a_crc_error(void **sta
     peer.spoil = true;
     peer_send(&peer, bhs, junk, sizeof(junk));
     peer.spoil = false;
-    reject_expect(0x02, bhs);
+    rig_reject_expect(0x02, bhs);
     peer_outcome(&peer, &o);
     assert_int_equal(o.status, ISKRA_STATUS_CHECK_CONDITION);
     assert_int_equal(o.key, ISKRA_SENSE_ABORTED_COMMAND);
     assert_int_equal(o.asc, 0x47);
     outcome_done(&o);
-    still_alive();
+    rig_still_alive();
 }
 
 /* The stream of a whole session, cut anywhere, gives the same answers to the byte. */
@@ -389,13 +337,12 @@ static void pings_that_nobody_reads_stop_the_intake(void **state)
         assert_int_equal(iskra_bhs_itt(answer.bhs), i);
         assert_int_equal(answer.payload[0], (uint8_t)i);
     }
-    still_alive();
+    rig_still_alive();
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define D(name) cmocka_unit_test_setup_teardown(name, setup_discovery, teardown)
-#define C(name) cmocka_unit_test_setup_teardown(name, setup_digests, teardown)
-#define W(name) cmocka_unit_test_setup_teardown(name, setup_small_window, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define C(name) cmocka_unit_test_setup_teardown(name, setup_digests, rig_teardown)
+#define W(name) cmocka_unit_test_setup_teardown(name, setup_small_window, rig_teardown)
 
 int main(void)
 {

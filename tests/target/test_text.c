@@ -1,56 +1,16 @@
 /* The target's text requests: SendTargets, in one piece and in many, and keys after the login. */
-#include "peer.h"
+#include "rig.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/sense.h"
 
-#define DISCOVERY "InitiatorName=" PEER_INITIATOR "\0SessionType=Discovery"
-
-static struct iskra_target *target;
-static struct peer peer;
-static uint8_t cdb[ISKRA_CDB_BHS_LEN], bhs[ISKRA_BHS_LEN];
-
-static int open_target(const struct iskra_target_options *options)
-{
-    target = peer_target(options);
-    peer_open(&peer, target);
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
-
-static int setup(void **state)
-{
-    open_target(NULL);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=65536"));
-    return 0;
-}
-
 static int setup_discovery(void **state)
 {
-    open_target(NULL);
-    peer_login(&peer, TEXT(DISCOVERY));
+    rig_open(NULL);
+    peer_login(&peer, TEXT(RIG_DISCOVERY));
     return 0;
-}
-
-static int teardown(void **state)
-{
-    peer_close(&peer);
-    iskra_target_free(target);
-    return 0;
-}
-
-static void reject_expect(uint8_t reason, const uint8_t *header)
-{
-    struct answer answer;
-    struct iskra_pdu_reject reject;
-    peer_expect(&peer, ISKRA_OP_REJECT, &answer);
-    iskra_reject_decode(answer.bhs, &reject);
-    assert_int_equal(reject.reason, reason);
-    assert_int_equal(reject.itt, ISKRA_RESERVED_TAG);
-    assert_int_equal(answer.len, ISKRA_BHS_LEN);
-    assert_memory_equal(answer.payload, header, ISKRA_BHS_LEN);
 }
 
 static void text_send(uint32_t ttt, bool final, bool cont, const char *text, uint32_t len)
@@ -121,8 +81,8 @@ static void a_long_list_is_fetched_piece_by_piece(void **state)
     iskra_target_options_init(&options);
     options.portals = portals;
     options.portal_cnt = 40;
-    open_target(&options);
-    peer_login(&peer, TEXT(DISCOVERY "\0MaxRecvDataSegmentLength=512"));
+    rig_open(&options);
+    peer_login(&peer, TEXT(RIG_DISCOVERY "\0MaxRecvDataSegmentLength=512"));
     struct iskra_pdu_text_rsp rsp;
     struct answer answer;
     static char all[8192];
@@ -168,16 +128,16 @@ static void a_question_may_come_in_pieces_too(void **state)
 static void a_wrong_target_transfer_tag_is_rejected(void **state)
 {
     text_send(4711, true, false, TEXT("SendTargets=All"));
-    reject_expect(0x04, bhs);
+    rig_reject_expect(0x04, bhs);
     assert_false(iskra_target_conn_finished(peer.conn));
 }
 
 static void text_that_is_none_is_rejected(void **state)
 {
     text_send(ISKRA_RESERVED_TAG, true, false, TEXT("SendTargets"));
-    reject_expect(0x04, bhs);
+    rig_reject_expect(0x04, bhs);
     text_send(ISKRA_RESERVED_TAG, true, true, TEXT("SendTargets=All"));
-    reject_expect(0x04, bhs);
+    rig_reject_expect(0x04, bhs);
 }
 
 static void a_key_of_the_login_is_rejected_later(void **state)
@@ -203,17 +163,15 @@ static void a_discovery_session_takes_no_commands(void **state)
     struct iskra_pdu_scsi_cmd req = {.final = true, .itt = 3, .cmd_sn = peer.cmd_sn};
     iskra_scsi_cmd_encode(&req, sent);
     peer_send(&peer, sent, NULL, 0);
-    reject_expect(0x05, sent);
+    rig_reject_expect(0x05, sent);
     struct iskra_pdu_tmf tmf = {.immediate = true, .function = ISKRA_TMF_LUN_RESET};
     iskra_tmf_encode(&tmf, sent);
     peer_send(&peer, sent, NULL, 0);
-    reject_expect(0x05, sent);
+    rig_reject_expect(0x05, sent);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define D(name) cmocka_unit_test_setup_teardown(name, setup_discovery, teardown)
-#define C(name) cmocka_unit_test_setup_teardown(name, setup_digests, teardown)
-#define W(name) cmocka_unit_test_setup_teardown(name, setup_small_window, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define D(name) cmocka_unit_test_setup_teardown(name, setup_discovery, rig_teardown)
 
 int main(void)
 {
@@ -221,7 +179,7 @@ int main(void)
         D(sendtargets_lists_name_and_address),
         D(sendtargets_of_another_name_is_empty),
         T(a_session_may_ask_for_its_own_target_only),
-        cmocka_unit_test_teardown(a_long_list_is_fetched_piece_by_piece, teardown),
+        cmocka_unit_test_teardown(a_long_list_is_fetched_piece_by_piece, rig_teardown),
         D(a_question_may_come_in_pieces_too),
         D(a_wrong_target_transfer_tag_is_rejected),
         D(text_that_is_none_is_rejected),

@@ -1,50 +1,10 @@
 /* The target's task management, and logout. */
-#include "peer.h"
+#include "rig.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "wire/sense.h"
-
-#define DISCOVERY "InitiatorName=" PEER_INITIATOR "\0SessionType=Discovery"
-
-static struct iskra_target *target;
-static struct peer peer;
-static uint8_t cdb[ISKRA_CDB_BHS_LEN], bhs[ISKRA_BHS_LEN];
-
-static int open_target(const struct iskra_target_options *options)
-{
-    target = peer_target(options);
-    peer_open(&peer, target);
-    memset(cdb, 0, sizeof(cdb));
-    return 0;
-}
-
-static int setup(void **state)
-{
-    open_target(NULL);
-    peer_login(&peer, TEXT(NAMES "\0MaxRecvDataSegmentLength=65536"));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    peer_close(&peer);
-    iskra_target_free(target);
-    return 0;
-}
-
-static void still_alive(void)
-{
-    struct outcome o;
-    (void)iskra_cdb_test_unit_ready(cdb);
-    peer_command(&peer, 0, cdb, 0, false);
-    peer_outcome(&peer, &o);
-    assert_int_equal(o.status, 0);
-    assert_int_equal(o.exp_cmd_sn, peer.cmd_sn);
-    outcome_done(&o);
-    assert_true(peer_silent(&peer));
-}
 
 static void logout_send(uint8_t reason, uint16_t cid)
 {
@@ -89,7 +49,7 @@ static void logout_of_another_connection_or_for_recovery_does_not(void **state)
     logout_send(2, 1);
     logout_expect(2);
     assert_false(iskra_target_conn_finished(peer.conn));
-    still_alive();
+    rig_still_alive();
 }
 
 static void a_logout_answer_that_is_not_read_is_given_up(void **state)
@@ -125,9 +85,9 @@ static uint8_t tmf(uint8_t function, uint64_t lun, uint32_t ref)
 
 static void abort_of_a_finished_task_says_no_such_task(void **state)
 {
-    still_alive();
+    rig_still_alive();
     assert_int_equal(tmf(ISKRA_TMF_ABORT_TASK, 0, 0x100), 1);
-    still_alive();
+    rig_still_alive();
 }
 
 static void an_aborted_task_is_never_answered(void **state)
@@ -145,7 +105,7 @@ static void an_aborted_task_is_never_answered(void **state)
     assert_int_equal(o.itt, 0x102);
     assert_int_equal(o.max_cmd_sn, peer.cmd_sn + 127); /* its place in the window is free again */
     outcome_done(&o);
-    still_alive();
+    rig_still_alive();
 }
 
 static void abort_task_set_clears_the_lun(void **state)
@@ -155,7 +115,7 @@ static void abort_task_set_clears_the_lun(void **state)
         peer_command(&peer, 0, cdb, 0, false);
     assert_int_equal(tmf(ISKRA_TMF_ABORT_TASK_SET, 0, 0), 0);
     assert_true(peer_silent(&peer));
-    still_alive();
+    rig_still_alive();
 }
 
 static void reset_of_an_absent_lun_is_refused(void **state)
@@ -187,7 +147,7 @@ static void a_lun_reset_is_told_to_everybody_once(void **state)
     memset(cdb, 0, sizeof(cdb));
     peer_refused_with(&other, 0, cdb, 0, ISKRA_SENSE_UNIT_ATTENTION, 0x29, 3);
     peer_refused_with(&peer, 0, cdb, 0, ISKRA_SENSE_UNIT_ATTENTION, 0x29, 3);
-    still_alive();
+    rig_still_alive();
     peer_close(&other);
 }
 
@@ -195,7 +155,7 @@ static void a_warm_reset_clears_all_luns(void **state)
 {
     assert_int_equal(tmf(ISKRA_TMF_TARGET_WARM_RESET, 0, 0), 0);
     peer_refused_with(&peer, 0, cdb, 0, ISKRA_SENSE_UNIT_ATTENTION, 0x29, 3);
-    still_alive();
+    rig_still_alive();
 }
 
 static void a_cold_reset_ends_all_connections(void **state)
@@ -211,10 +171,7 @@ static void a_cold_reset_ends_all_connections(void **state)
     peer_close(&other);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-#define D(name) cmocka_unit_test_setup_teardown(name, setup_discovery, teardown)
-#define C(name) cmocka_unit_test_setup_teardown(name, setup_digests, teardown)
-#define W(name) cmocka_unit_test_setup_teardown(name, setup_small_window, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void)
 {

@@ -55,6 +55,20 @@ static enum iskra_conn_error complete_without_data(struct iskra_tcp_conn *conn)
     return error;
 }
 
+/* RFC 7143 11.7.5 counts every Data-In, the kernel's initiator only those with data, and there are
+ * targets for both: one with nothing in it may have used its DataSN up, or not. */
+static void data_in_without_data(struct iskra_tcp_task *task, uint32_t data_sn)
+{
+    if (data_sn == task->exp_data_sn + task->empty_cnt)
+        task->empty_cnt++;
+}
+
+/* Nothing with data in it is missing before this one. */
+static bool data_sn_expected(const struct iskra_tcp_task *task, uint32_t data_sn)
+{
+    return data_sn - task->exp_data_sn <= task->empty_cnt;
+}
+
 /* Where a Data-In's data belongs. Quirks Q7, Q12; decision 20: with DataPDUInOrder the next PDU
  * starts where the last one ended, else bytes that never came would be returned as data. */
 static enum iskra_conn_error data_in_judge(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task,
@@ -66,7 +80,7 @@ static enum iskra_conn_error data_in_judge(struct iskra_tcp_conn *conn, struct i
     if (task->dir != ISKRA_DIR_READ)
         return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "DataSegmentLength", data_len,
                                 "read length of the command", 0);
-    if (data_sn != task->exp_data_sn)
+    if (!data_sn_expected(task, data_sn))
         return iskra_tcp_refuse(conn, ISKRA_CONN_DATASN, "DataSN", data_sn, "expected",
                                 task->exp_data_sn);
     if ((uint64_t)offset + data_len > task->transfer_len)
@@ -89,8 +103,10 @@ static enum iskra_conn_error dissect_data_in(struct iskra_tcp_conn *conn)
     if (!(hdr[1] & DATA_IN_STATUS)) /* with S, complete_pdu does it */
         conn->ops->update_cmd_window(conn, data_in_exp_cmd_sn(hdr), data_in_max_cmd_sn(hdr));
     uint32_t data_len = iskra_bhs_data_len(hdr);
-    if (data_len == 0)
+    if (data_len == 0) {
+        data_in_without_data(task, data_in_data_sn(hdr));
         return complete_without_data(conn);
+    }
     enum iskra_conn_error error = data_in_judge(conn, task, data_len);
     if (error != ISKRA_CONN_OK)
         return error;
@@ -98,7 +114,8 @@ static enum iskra_conn_error dissect_data_in(struct iskra_tcp_conn *conn)
                               in->data_digest, ISKRA_RECV_DATA_IN) != 0)
         return iskra_tcp_refuse(conn, ISKRA_CONN_DATA_OFFSET, "end of the data",
                                 (uint64_t)task->recv_len + data_len, "memory from", task->sg.pos);
-    task->exp_data_sn++;
+    task->exp_data_sn = data_in_data_sn(hdr) + 1;
+    task->empty_cnt = 0;
     task->recv_len += data_len;
     task->progress++;
     in->task = task;

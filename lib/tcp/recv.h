@@ -59,6 +59,7 @@ struct iskra_tcp_task {
     bool running;          /* R2Ts are taken only then (quirk Q8); set by the iSCSI layer */
     uint32_t transfer_len; /* Expected Data Transfer Length, bytes; sg holds at least as many */
     uint32_t exp_data_sn;  /* next DataSN or R2TSN: one counter for both, as in the kernel */
+    uint32_t empty_cnt;    /* Data-In without data since then whose DataSN may have been counted */
     uint32_t recv_len;     /* Data-In bytes announced so far = next expected offset */
     uint32_t sent_len;     /* immediate data and Data-Out, queued for sending so far */
     uint32_t progress;     /* counts every PDU sent or received for it (decision 5) */

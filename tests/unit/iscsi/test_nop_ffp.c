@@ -1,4 +1,5 @@
-/* Full feature phase conformance, byte by byte: NOP-Out (items 15.1 to 15.3) and Logout (17.1). */
+/* Full feature phase conformance, byte by byte: NOP-Out (items 15.1 to 15.3), Logout (17.1),
+ * the tag of a Text Request (18.2). */
 #include "rig.h"
 
 #include "iscsi/ping.h"
@@ -169,6 +170,24 @@ static void ffp_17_1_logout_is_the_last_pdu_and_its_answer_the_end(void **state)
     rig_free(r);
 }
 
+static void ffp_18_2_text_request_has_a_tag_that_nothing_else_has(void **state)
+{
+    struct rig *r = rig_logged_in(32);
+    static struct rig_cmd cmd;
+    rig_cmd_init(r, &cmd, ISKRA_DIR_READ, 512);
+    uint32_t cmd_itt = rig_queue_and_send(r, &cmd);
+    uint8_t text[ISKRA_BHS_LEN] = {ISKRA_OP_TEXT, 0x80};
+    assert_int_equal(rig_send_pdu(r, text, NULL, 0), 0);
+    rig_run(r);
+    uint32_t text_itt = iskra_bhs_itt(rig_sent(r));
+    assert_int_not_equal(text_itt, ISKRA_RESERVED_TAG);
+    assert_int_not_equal(text_itt, cmd_itt);
+    assert_int_not_equal(rig_send_pdu(r, text, NULL, 0), 0); /* one at a time */
+    assert_int_equal(rig_stop(r, ISKRA_STOP_TERM), 0);
+    rig_run(r);
+    rig_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +195,7 @@ int main(void)
         cmocka_unit_test(ffp_15_2_our_own_ping_has_a_valid_itt_and_no_ttt),
         cmocka_unit_test(ffp_15_3_nop_out_without_tags_confirms_stat_sn_when_nothing_else_does),
         cmocka_unit_test(ffp_15_3_any_pdu_confirms_stat_sn_as_well),
+        cmocka_unit_test(ffp_18_2_text_request_has_a_tag_that_nothing_else_has),
         cmocka_unit_test(ffp_17_1_logout_is_the_last_pdu_and_its_answer_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,11 @@ def environment(words):
     return env
 
 
+def absent(row, commands):
+    """Rows of cp need a program that has it."""
+    return row.command.startswith("cp ") and "cp" not in commands
+
+
 def judge(row, world):
     with world.peer(row.target) as peer:
         def fill(text):
@@ -133,11 +138,11 @@ def main():
     print("1..%d" % (len(table) + len(checks)), flush=True)
     number, failed = 0, 0
 
-    def tell(name, complaints):
+    def tell(name, complaints, skip=""):
         nonlocal number, failed
         number += 1
         failed += bool(complaints)
-        print("%s %d - %s" % ("not ok" if complaints else "ok", number, name), flush=True)
+        print("%s %d - %s%s" % ("not ok" if complaints else "ok", number, name, skip), flush=True)
         for line in complaints:
             print("# " + line)
 
@@ -145,8 +150,10 @@ def main():
         tell(check.__name__, check(table))
     with tempfile.TemporaryDirectory() as folder, peers.World(ISKRA, folder) as world, \
             concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for row, complaints in zip(table, pool.map(lambda row: judge(row, world), table)):
-            tell(row.name, complaints)
+        text = subprocess.run([ISKRA, "--help"], stdout=subprocess.PIPE, timeout=WALL).stdout.decode()
+        commands = re.findall(r"^  ([a-z]+)  ", text, re.M)
+        for row, complaints in zip(table, pool.map(lambda row: [] if absent(row, commands) else judge(row, world), table)):
+            tell(row.name, complaints, " # SKIP no cp here" if absent(row, commands) else "")
     return 1 if failed else 0
 
 

@@ -18,6 +18,7 @@ enum cli_exit {
     CLI_USAGE = 2,
     CLI_CONNECT = 4,
     CLI_SCSI = 5,
+    CLI_VERIFY = 6,
     CLI_TIMEOUT_LOGIN = 8,
     CLI_LOGIN = 19,
     CLI_NOT_FOUND = 21,
@@ -69,7 +70,8 @@ struct cli {
 };
 
 extern const struct cli_command cli_cmd_discover, cli_cmd_ls, cli_cmd_info, cli_cmd_read,
-    cli_cmd_write, cli_cmd_ping, cli_cmd_raw, cli_cmd_trace, cli_cmd_target, cli_cmd_demo;
+    cli_cmd_write, cli_cmd_cp, cli_cmd_ping, cli_cmd_raw, cli_cmd_trace, cli_cmd_target,
+    cli_cmd_demo;
 
 /* ---- options.c ---- */
 

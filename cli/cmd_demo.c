@@ -171,7 +171,7 @@ static int disk_compare(struct demo *demo, struct iskra_lun *lun, uint64_t shift
                         struct cli_reader *reader)
 {
     struct iskra_error err = {0};
-    if (cli_reader_init(reader, lun, 0, DEMO_DISK_LEN))
+    if (cli_reader_init(reader, lun, 0, DEMO_DISK_LEN, &cli_depth_usual))
         return step_fail(demo, "no memory");
     while (!cli_reader_finished(reader)) {
         const unsigned char *data = NULL;
@@ -268,8 +268,9 @@ static int write_step(struct demo *demo)
     if (iskra_open_sync(demo->cli->ctx, url, &lun, &err))
         return step_fail(demo, "%s", err.text);
     uint64_t start_ns = cli_now_ns();
-    int exit_code = cli_writer_init(&writer, lun, 0, &err) ? step_fail(demo, "%s", err.text)
-                                                           : disk_fill(demo, &writer);
+    int exit_code = cli_writer_init(&writer, lun, 0, &cli_depth_usual, &err)
+                        ? step_fail(demo, "%s", err.text)
+                        : disk_fill(demo, &writer);
     if (exit_code)
         cli_initiator_free(demo->cli); /* ends the requests that own the writer's memory */
     else

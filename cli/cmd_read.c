@@ -8,11 +8,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <fcntl.h>
 #include <unistd.h>
 
+#include "pipe.h"
 #include "reader.h"
 
 enum {
@@ -75,21 +73,6 @@ static int range_check(const struct cli *cli, const struct iskra_lun *lun, struc
     return CLI_OK;
 }
 
-/* How much can be written without waiting once poll() says that there is room. For a pipe that is
- * PIPE_BUF, or all it holds when it is empty; its descriptor may be shared with other programs,
- * which is why it is not made non-blocking. */
-static size_t room_now(bool may_wait, size_t len)
-{
-    int filled = 0;
-    if (!may_wait)
-        return len;
-    size_t room = 4096;
-    int pipe_len = fcntl(STDOUT_FILENO, F_GETPIPE_SZ);
-    if (pipe_len > 0 && ioctl(STDOUT_FILENO, FIONREAD, &filled) == 0 && filled == 0)
-        room = (size_t)pipe_len;
-    return len < room ? len : room;
-}
-
 struct pump {
     const struct cli *cli;
     struct cli_reader reader;
@@ -105,8 +88,8 @@ struct pump {
 static int chunk_write(struct pump *pump, const unsigned char *data, size_t len)
 {
     size_t left = len - pump->written_len;
-    ssize_t n =
-        write(STDOUT_FILENO, data + pump->written_len, room_now(pump->stdout_may_wait, left));
+    ssize_t n = write(STDOUT_FILENO, data + pump->written_len,
+                      cli_pipe_room(STDOUT_FILENO, pump->stdout_may_wait, left));
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     pump->written_len += (size_t)n;
@@ -176,15 +159,13 @@ static int pump_run(struct pump *pump, bool *ret_whole)
 static int lun_copy(struct cli *cli, struct iskra_lun *lun, const struct read_args *args)
 {
     static struct pump pump; /* the slots are large */
-    struct stat st;
     pump = (struct pump){
         .cli = cli,
-        .stdout_may_wait = fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
-                           S_ISSOCK(st.st_mode) || isatty(STDOUT_FILENO) == 1,
+        .stdout_may_wait = cli_pipe_may_wait(STDOUT_FILENO),
         .interrupt_fd = cli_interrupt_open(),
     };
-    if (cli_reader_init(&pump.reader, lun, args->offset, args->len)) {
-        cli_error(cli, "no memory for %u buffers of %llu bytes", CLI_READER_DEPTH,
+    if (cli_reader_init(&pump.reader, lun, args->offset, args->len, &cli_depth_usual)) {
+        cli_error(cli, "no memory for %u buffers of %llu bytes", pump.reader.depth,
                   (unsigned long long)pump.reader.chunk_len);
         return CLI_OTHER;
     }

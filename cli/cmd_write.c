@@ -178,7 +178,7 @@ static int lun_fill(struct cli *cli, struct iskra_lun *lun, uint64_t offset, uin
     pump = (struct pump){.cli = cli, .interrupt_fd = cli_interrupt_open()};
     bool whole = false;
     cli_progress_init(&pump.progress, cli, len);
-    int rc = cli_writer_init(&pump.writer, lun, offset, &err);
+    int rc = cli_writer_init(&pump.writer, lun, offset, &cli_depth_usual, &err);
     int exit_code = rc ? cli_fail(cli, rc, &err) : pump_run(&pump, &whole);
     if (whole) {
         (void)iskra_close_sync(lun); /* the data is safe, a failed logout changes nothing */

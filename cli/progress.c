@@ -17,7 +17,7 @@ void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uin
 {
     uint64_t now_ns = cli_now_ns();
     *progress = (struct cli_progress){
-        .wanted = !cli->quiet && total > 0 && isatty(STDERR_FILENO) == 1,
+        .wanted = !cli->quiet && isatty(STDERR_FILENO) == 1,
         .total = total,
         .start_ns = now_ns,
         .last_ns = now_ns + SECOND_NS * 4 / 5, /* nothing in the first second */
@@ -35,15 +35,20 @@ void cli_progress_update(struct cli_progress *progress, uint64_t done)
     progress->visible = true;
 
     char bar[BAR_WIDTH + 1], done_text[CLI_SIZE_TEXT_LEN], rate_text[CLI_SIZE_TEXT_LEN];
-    double part = (double)done / (double)progress->total;
     double seconds = (double)(now_ns - progress->start_ns) / 1e9;
+    cli_size_format(done, done_text);
+    cli_size_format((uint64_t)((double)done / seconds), rate_text);
+    if (progress->total == 0) { /* a pipe: nobody knows how much will come */
+        fprintf(stderr, "\r%s  %s/s\033[K", done_text, rate_text);
+        fflush(stderr);
+        return;
+    }
+    double part = (double)done / (double)progress->total;
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i < (int)(part * BAR_WIDTH) ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r[%s] %3.0f%%  %s  %s/s  %.0f s left\033[K", bar, part * 100,
-            cli_size_format(done, done_text),
-            cli_size_format((uint64_t)((double)done / seconds), rate_text),
-            done ? seconds / part - seconds : 0);
+    fprintf(stderr, "\r[%s] %3.0f%%  %s  %s/s  %.0f s left\033[K", bar, part * 100, done_text,
+            rate_text, done ? seconds / part - seconds : 0);
     fflush(stderr);
 }
 

@@ -5,31 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_LEN (1u << 20)
-
-static uint64_t chunk_len_choose(const struct iskra_lun_info *lun)
-{
-    uint64_t len = CHUNK_LEN;
-    if (lun->max_transfer_len && lun->max_transfer_len < len)
-        len = lun->max_transfer_len;
-    len -= len % lun->block_len;
-    return len ? len : lun->block_len;
-}
-
-int cli_reader_init(struct cli_reader *reader, struct iskra_lun *lun, uint64_t offset, uint64_t len)
+int cli_reader_init(struct cli_reader *reader, struct iskra_lun *lun, uint64_t offset, uint64_t len,
+                    const struct cli_depth *depth)
 {
     struct iskra_lun_info info;
     iskra_lun_info(lun, &info);
     *reader = (struct cli_reader){
         .lun = lun,
+        .depth = depth->qd,
         .block_len = info.block_len,
-        .chunk_len = chunk_len_choose(&info),
+        .chunk_len = cli_depth_chunk_len(depth, &info),
         .start = offset,
         .end = offset + len,
         .next = offset - offset % info.block_len,
     };
-    reader->memory = malloc(CLI_READER_DEPTH * reader->chunk_len);
-    return reader->memory ? 0 : -ENOMEM;
+    reader->memory = malloc(reader->depth * reader->chunk_len);
+    reader->slots = calloc(reader->depth, sizeof(*reader->slots));
+    return reader->memory && reader->slots ? 0 : -ENOMEM;
 }
 
 static void request_done(struct iskra_io *io)
@@ -40,8 +32,8 @@ static void request_done(struct iskra_io *io)
 
 int cli_reader_submit(struct cli_reader *reader, struct iskra_error *err)
 {
-    while (reader->used_cnt < CLI_READER_DEPTH && reader->next < reader->end) {
-        unsigned index = (reader->head + reader->used_cnt) % CLI_READER_DEPTH;
+    while (reader->used_cnt < reader->depth && reader->next < reader->end) {
+        unsigned index = (reader->head + reader->used_cnt) % reader->depth;
         struct cli_reader_slot *slot = &reader->slots[index];
         uint64_t left = reader->end - reader->next;
         uint64_t len = left < reader->chunk_len ? left : reader->chunk_len;
@@ -93,7 +85,7 @@ void cli_reader_release(struct cli_reader *reader)
     const struct cli_reader_slot *slot = &reader->slots[reader->head];
     uint64_t to = slot->io.offset + slot->io.len;
     reader->delivered_len = (to < reader->end ? to : reader->end) - reader->start;
-    reader->head = (reader->head + 1) % CLI_READER_DEPTH;
+    reader->head = (reader->head + 1) % reader->depth;
     reader->used_cnt--;
 }
 
@@ -105,5 +97,7 @@ bool cli_reader_finished(const struct cli_reader *reader)
 void cli_reader_done(struct cli_reader *reader)
 {
     free(reader->memory);
+    free(reader->slots);
+    reader->slots = NULL;
     reader->memory = NULL;
 }

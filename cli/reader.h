@@ -3,8 +3,7 @@
 #define ISKRA_CLI_READER_H
 
 #include "cli.h"
-
-#define CLI_READER_DEPTH 16
+#include "depth.h"
 
 struct cli_reader_slot {
     struct iskra_io io;
@@ -20,15 +19,16 @@ struct cli_reader {
     uint64_t chunk_len;  /* bytes per request */
     uint64_t start, end; /* the bytes that were asked for */
     uint64_t next;       /* where the next request begins: a multiple of block_len */
+    unsigned depth;      /* requests at most */
     unsigned head, used_cnt;
     uint64_t delivered_len;
-    unsigned char *memory; /* CLI_READER_DEPTH chunks */
-    struct cli_reader_slot slots[CLI_READER_DEPTH];
+    unsigned char *memory; /* depth chunks */
+    struct cli_reader_slot *slots;
 };
 
 /* Makes ready to read len bytes at offset, which must lie inside the LUN. 0 or -ENOMEM. */
-int cli_reader_init(struct cli_reader *reader, struct iskra_lun *lun, uint64_t offset,
-                    uint64_t len);
+int cli_reader_init(struct cli_reader *reader, struct iskra_lun *lun, uint64_t offset, uint64_t len,
+                    const struct cli_depth *depth);
 
 /* Puts requests on their way, as many as fit: 0, or a negative errno with *err. */
 int cli_reader_submit(struct cli_reader *reader, struct iskra_error *err);

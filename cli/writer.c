@@ -6,20 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_LEN (1u << 20)
-
-static uint64_t chunk_len_choose(const struct iskra_lun_info *lun)
-{
-    uint64_t len = CHUNK_LEN;
-    if (lun->max_transfer_len && lun->max_transfer_len < len)
-        len = lun->max_transfer_len;
-    len -= len % lun->block_len;
-    return len ? len : lun->block_len;
-}
-
 static unsigned filling(const struct cli_writer *writer)
 {
-    return (writer->head + writer->used_cnt) % CLI_WRITER_DEPTH;
+    return (writer->head + writer->used_cnt) % writer->depth;
 }
 
 static unsigned char *chunk_of(const struct cli_writer *writer, unsigned index)
@@ -35,14 +24,15 @@ static uint64_t chunk_end(const struct cli_writer *writer)
 }
 
 int cli_writer_init(struct cli_writer *writer, struct iskra_lun *lun, uint64_t offset,
-                    struct iskra_error *err)
+                    const struct cli_depth *depth, struct iskra_error *err)
 {
     struct iskra_lun_info info;
     iskra_lun_info(lun, &info);
     *writer = (struct cli_writer){
         .lun = lun,
+        .depth = depth->qd,
         .block_len = info.block_len,
-        .chunk_len = chunk_len_choose(&info),
+        .chunk_len = cli_depth_chunk_len(depth, &info),
         .start = offset,
         .end = info.block_cnt * info.block_len,
         .pos = offset,
@@ -52,11 +42,12 @@ int cli_writer_init(struct cli_writer *writer, struct iskra_lun *lun, uint64_t o
     int rc = iskra_write_sync(lun, NULL, 0, 0, 0, err);
     if (rc)
         return rc;
-    writer->memory = malloc(CLI_WRITER_DEPTH * writer->chunk_len + writer->block_len);
-    if (!writer->memory) {
+    writer->memory = malloc(writer->depth * writer->chunk_len + writer->block_len);
+    writer->slots = calloc(writer->depth, sizeof(*writer->slots));
+    if (!writer->memory || !writer->slots) {
         *err = (struct iskra_error){.code = ISKRA_E_NOMEM, .sys_errno = ENOMEM};
         snprintf(err->text, sizeof(err->text), "no memory for %u buffers of %llu bytes",
-                 CLI_WRITER_DEPTH, (unsigned long long)writer->chunk_len);
+                 writer->depth, (unsigned long long)writer->chunk_len);
         return -ENOMEM;
     }
     if (writer->pos == writer->chunk_at)
@@ -71,7 +62,7 @@ bool cli_writer_full(const struct cli_writer *writer)
 
 size_t cli_writer_room(struct cli_writer *writer, unsigned char **ret_room)
 {
-    if (writer->ended || writer->used_cnt == CLI_WRITER_DEPTH || cli_writer_full(writer))
+    if (writer->ended || writer->used_cnt == writer->depth || cli_writer_full(writer))
         return 0;
     *ret_room = chunk_of(writer, filling(writer)) + (writer->pos - writer->chunk_at);
     return (size_t)(chunk_end(writer) - writer->pos);
@@ -118,7 +109,7 @@ int cli_writer_take(struct cli_writer *writer, size_t len, struct iskra_error *e
 static int tail_fill(struct cli_writer *writer, struct iskra_error *err)
 {
     size_t part = writer->pos % writer->block_len;
-    unsigned char *block = chunk_of(writer, CLI_WRITER_DEPTH);
+    unsigned char *block = chunk_of(writer, writer->depth);
     unsigned char *to = chunk_of(writer, filling(writer)) + (writer->pos - writer->chunk_at);
     int rc = iskra_read_sync(writer->lun, block, writer->block_len, writer->pos - part, err);
     if (rc == 0)
@@ -170,7 +161,7 @@ int cli_writer_step(struct cli_writer *writer, struct iskra_error *err)
         }
         uint64_t to = slot->io.offset + slot->io.len;
         writer->confirmed_len = (to < writer->pos ? to : writer->pos) - writer->start;
-        writer->head = (writer->head + 1) % CLI_WRITER_DEPTH;
+        writer->head = (writer->head + 1) % writer->depth;
         writer->used_cnt--;
     }
     return writer->ended && writer->used_cnt == 0 ? flush_step(writer, err) : 0;
@@ -184,5 +175,7 @@ bool cli_writer_finished(const struct cli_writer *writer)
 void cli_writer_done(struct cli_writer *writer)
 {
     free(writer->memory);
+    free(writer->slots);
+    writer->slots = NULL;
     writer->memory = NULL;
 }

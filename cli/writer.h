@@ -7,8 +7,7 @@
 #define ISKRA_CLI_WRITER_H
 
 #include "cli.h"
-
-#define CLI_WRITER_DEPTH 16
+#include "depth.h"
 
 struct cli_writer_slot {
     struct iskra_io io;
@@ -26,19 +25,20 @@ struct cli_writer {
     uint64_t pos;           /* where the next byte of input goes */
     uint64_t chunk_at;      /* where the chunk that is being filled begins: a whole block */
     uint64_t confirmed_len; /* bytes of input that the LUN has taken, from the start on */
+    unsigned depth;         /* requests at most */
     unsigned head, used_cnt;
     bool ended; /* no more input; the flush is next */
     bool flush_sent, flushed;
     struct iskra_io flush;
-    unsigned char *memory; /* CLI_WRITER_DEPTH chunks, and a block */
-    struct cli_writer_slot slots[CLI_WRITER_DEPTH];
+    unsigned char *memory; /* depth chunks, and a block */
+    struct cli_writer_slot *slots;
 };
 
 /* Makes ready to write at offset, which must not lie beyond the LUN's end. 0, or a negative errno
  * with *err: a write-protected LUN, no memory, the first block could not be read. After a failure,
  * too, cli_writer_done() is due. */
 int cli_writer_init(struct cli_writer *writer, struct iskra_lun *lun, uint64_t offset,
-                    struct iskra_error *err);
+                    const struct cli_depth *depth, struct iskra_error *err);
 
 /* How many bytes of input there is room for, at *ret_room. 0: run the loop, or the LUN is full. */
 size_t cli_writer_room(struct cli_writer *writer, unsigned char **ret_room);

@@ -11,6 +11,7 @@
 
 #include "copy.h"
 #include "json.h"
+#include "lock.h"
 #include "pipe.h"
 
 enum {
@@ -248,6 +249,8 @@ static int cp_run(struct cli *cli)
             end_open(cli, cli->args[1], O_CREAT | (args.verify ? O_RDWR : O_WRONLY), &copy.dst);
     if (!exit_code)
         exit_code = ends_judge(&copy, &args);
+    if (!exit_code && copy.dst.lun)
+        exit_code = cli_lock_take(cli, copy.dst.lun, args.force);
     if (!exit_code)
         exit_code = ends_copy(&copy, &args);
     cli_initiator_free(cli);
@@ -268,7 +271,7 @@ static const struct cli_option options[] = {
     {"sparse", NULL, OPTION_SPARSE, "leave holes in a file where zeros are"},
     {"resume", NULL, OPTION_RESUME, "go on where the destination file ends"},
     {"no-progress", NULL, OPTION_NO_PROGRESS, "no progress bar"},
-    {"force", NULL, 'f', "a terminal is as good as a file"},
+    {"force", NULL, 'f', "although another process writes too; from and to a terminal too"},
     {0},
 };
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "lock.h"
 #include "writer.h"
 
 enum {
@@ -206,6 +207,8 @@ static int write_run(struct cli *cli)
         return cli_fail(cli, rc, &err);
     uint64_t len = input_len();
     exit_code = range_check(cli, lun, &args, len);
+    if (!exit_code)
+        exit_code = cli_lock_take(cli, lun, args.force);
     if (exit_code) {
         (void)iskra_close_sync(lun); /* the error is told already */
         return exit_code;
@@ -215,7 +218,7 @@ static int write_run(struct cli *cli)
 
 static const struct cli_option options[] = {
     {"offset", "SIZE", OPTION_OFFSET, "where to begin, in bytes [0]"},
-    {"force", NULL, 'f', "read from a terminal too"},
+    {"force", NULL, 'f', "although another process writes too; from a terminal too"},
     {0},
 };
 

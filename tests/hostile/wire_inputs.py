@@ -166,7 +166,7 @@ def stopped(seconds):
 add("suspended_beyond_the_timeout", read=stopped(3))
 add("suspended_for_a_moment", read=stopped(0.7))
 add("suspended_in_login", login=lambda p, h, d: suspended(p, 2))
-add("answers_after_the_timeout", read=lambda p, h, d: (p.target.wait(2.6), right(p, h))[1])
+add("answers_after_the_timeout", read=lambda p, h, d: (p.target.wait(4.5), right(p, h))[1])
 add("silence_at_the_vpd", vpd=hang)
 add("silence_at_the_luns", luns=hang)
 add("silence_at_the_mode_sense", mode=hang)

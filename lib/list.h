@@ -1,5 +1,5 @@
-/* Doubly linked list with a head, links inside the objects, no allocation. A link that is on no list points
- * to itself, so that removal is idempotent. */
+/* Doubly linked list with a head, links inside the objects, no allocation. A link that is on no
+ * list points to itself, so that removal is idempotent. */
 #ifndef ISKRA_LIST_H
 #define ISKRA_LIST_H
 
@@ -10,7 +10,7 @@ struct iskra_list {
     struct iskra_list *prev, *next;
 };
 
-#define iskra_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define iskra_container_of(ptr, type, member) ((type *)(((char *)(ptr)) - offsetof(type, member)))
 
 static inline void iskra_list_init(struct iskra_list *l)
 {

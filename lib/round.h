@@ -1,8 +1,10 @@
-/* What every layer sees of the loop it runs in: the round's time, exact timers, deferred work, the trace, the platform, and
- * a way to have a descriptor watched. One per initiator (struct iskra); everything in it belongs to one thread at a time.
+/* What every layer sees of the loop it runs in: the round's time, exact timers, deferred work, the
+ * trace, the platform, and a way to have a descriptor watched. One per initiator (struct iskra);
+ * everything in it belongs to one thread at a time.
  *
- * A round: read the clock once, receive, complete, run timers, run `work`, then `xmit`. now_ns is that one reading, so time
- * costs nothing per I/O; a submit from outside a round refreshes it first. */
+ * A round: read the clock once, receive, complete, run timers, run `work`, then `xmit`. now_ns is
+ * that one reading, so time costs nothing per I/O; a submit from outside a round refreshes it
+ * first. */
 #ifndef ISKRA_ROUND_H
 #define ISKRA_ROUND_H
 
@@ -16,8 +18,8 @@
 
 struct iskra_round;
 
-/* A descriptor watched for readiness (connects in progress, name resolution, mailboxes): not for data sockets, which are
- * bound to a port instead. Level-triggered. */
+/* A descriptor watched for readiness (connects in progress, name resolution, mailboxes): not for
+ * data sockets, which are bound to a port instead. Level-triggered. */
 struct iskra_watch {
     int fd;
     uint32_t events; /* POLLIN, POLLOUT */
@@ -25,8 +27,10 @@ struct iskra_watch {
 };
 
 struct iskra_round_ops {
-    int (*watch_add)(struct iskra_round *round, struct iskra_watch *watch); /* 0 or a negative errno */
-    void (*watch_remove)(struct iskra_round *round, struct iskra_watch *watch); /* safe from inside fn */
+    /* 0 or a negative errno. */
+    int (*watch_add)(struct iskra_round *round, struct iskra_watch *watch);
+    /* Safe from inside fn. */
+    void (*watch_remove)(struct iskra_round *round, struct iskra_watch *watch);
 };
 
 struct iskra_round {

@@ -4,26 +4,30 @@
  *     struct iskra_lun *lun;
  *     struct iskra_error err;
  *     if (iskra_new(NULL, &ctx, &err) == 0 &&
- *         iskra_open_sync(ctx, "iscsi://127.0.0.1:3260/iqn.2026-01.org.example:disk/0", &lun, &err) == 0)
+ *         iskra_open_sync(ctx, "iscsi://192.0.2.1/iqn.2026-01.org.example:disk/0", &lun,
+ *                         &err) == 0)
  *         iskra_read_sync(lun, buf, 4096, 0, &err);
  *
- * Objects. struct iskra is an initiator: a name, a loop, sessions. struct iskra_lun is an open logical unit; LUNs of the same
- * target, portal and options share one session. struct iskra_io is one request: memory of the caller's, lent from
- * iskra_submit() until its done() runs.
+ * Objects. struct iskra is an initiator: a name, a loop, sessions. struct iskra_lun is an open
+ * logical unit; LUNs of the same target, portal and options share one session. struct iskra_io is
+ * one request: memory of the caller's, lent from iskra_submit() until its done() runs.
  *
- * Sync is async plus waiting. Every function ending in _sync runs the loop until its own work is done, and so runs other
- * requests' done() as well. Called from inside a done() it returns -EDEADLK.
+ * Sync is async plus waiting. Every function ending in _sync runs the loop until its own work is
+ * done, and so runs other requests' done() as well. Called from inside a done() it returns
+ * -EDEADLK.
  *
- * Event loop. iskra_fd() is one descriptor that stays the same for the life of the initiator, across reconnects and redirects; it
- * is readable whenever iskra_dispatch() has something to do, timers included. done() and all other callbacks run from
- * iskra_dispatch() (or iskra_run_once(), or a _sync call), never from inside iskra_submit(), and may call any function but the
- * _sync ones, iskra_close() included.
+ * Event loop. iskra_fd() is one descriptor that stays the same for the life of the initiator,
+ * across reconnects and redirects; it is readable whenever iskra_dispatch() has something to do,
+ * timers included. done() and all other callbacks run from iskra_dispatch() (or iskra_run_once(),
+ * or a _sync call), never from inside iskra_submit(), and may call any function but the _sync ones,
+ * iskra_close() included.
  *
- * Threads. Calls into one initiator must be serialised by the caller; any thread may make them. Two initiators share nothing.
- * After fork() the child must not use the parent's initiators: calls fail with -EPERM.
+ * Threads. Calls into one initiator must be serialised by the caller; any thread may make them. Two
+ * initiators share nothing. After fork() the child must not use the parent's initiators: calls fail
+ * with -EPERM.
  *
- * Errors. Functions return 0 (or a count) or a negative errno; with it comes the story in struct iskra_error (error.h), if the
- * caller gave one. Nothing is printed, no signal is touched. */
+ * Errors. Functions return 0 (or a count) or a negative errno; with it comes the story in struct
+ * iskra_error (error.h), if the caller gave one. Nothing is printed, no signal is touched. */
 #ifndef ISKRA_H
 #define ISKRA_H
 
@@ -56,22 +60,27 @@ enum iskra_log_level {
 
 struct iskra_options {
     size_t size;                /* sizeof(struct iskra_options) of the caller */
-    const char *initiator_name; /* NULL: ISKRA_INITIATOR_NAME, then /etc/iscsi/initiatorname.iscsi, then one kept per user */
+    const char *initiator_name; /* NULL: ISKRA_INITIATOR_NAME, then /etc/iscsi/initiatorname.iscsi,
+                                   then one kept per user */
     const struct iskra_platform *platform; /* NULL: iskra_platform_posix() */
-    void (*log)(void *arg, enum iskra_log_level level, const char *line); /* NULL: nothing; line has no newline */
+    /* One line for an operator, without a newline. NULL: nothing. */
+    void (*log)(void *arg, enum iskra_log_level level, const char *line);
     void *log_arg;
 };
 
-/* opts may be NULL. Strings are copied. Returns 0 with *ret_ctx set, or -EINVAL, -ENOMEM, ... with *err filled. */
-ISKRA_PUBLIC int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx, struct iskra_error *err);
+/* opts may be NULL. Strings are copied. Returns 0 with *ret_ctx set, or -EINVAL, -ENOMEM, ... with
+ * *err filled. */
+ISKRA_PUBLIC int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx,
+                           struct iskra_error *err);
 
-/* Closes what is open (waiting for nothing: connections are reset), frees everything. No done() runs afterwards; requests still
- * out are completed with ISKRA_E_CANCELED from inside this call. NULL is accepted. Inside a callback it does nothing but log, and in
- * a forked child nothing at all. */
+/* Closes what is open (waiting for nothing: connections are reset), frees everything. No done()
+ * runs afterwards; requests still out are completed with ISKRA_E_CANCELED from inside this call.
+ * NULL is accepted. Inside a callback it does nothing but log, and in a forked child nothing at
+ * all. */
 ISKRA_PUBLIC void iskra_free(struct iskra *ctx);
 
-/* The initiator's name and where it came from ("option", "ISKRA_INITIATOR_NAME", a path, "generated"). Valid until
- * iskra_free(). */
+/* The initiator's name and where it came from ("option", "ISKRA_INITIATOR_NAME", a path,
+ * "generated"). Valid until iskra_free(). */
 ISKRA_PUBLIC const char *iskra_initiator_name(const struct iskra *ctx);
 ISKRA_PUBLIC const char *iskra_initiator_name_source(const struct iskra *ctx);
 
@@ -79,50 +88,57 @@ ISKRA_PUBLIC const char *iskra_initiator_name_source(const struct iskra *ctx);
 
 ISKRA_PUBLIC int iskra_fd(const struct iskra *ctx);
 
-/* Nanoseconds until iskra_dispatch() has something to do although iskra_fd() shows nothing; 0: now; -1: nothing pending. Only
- * loops that do not poll iskra_fd() need it. */
+/* Nanoseconds until iskra_dispatch() has something to do although iskra_fd() shows nothing; 0: now;
+ * -1: nothing pending. Only loops that do not poll iskra_fd() need it. */
 ISKRA_PUBLIC int64_t iskra_timeout_ns(const struct iskra *ctx);
 
-/* Does what is to be done now and returns without waiting: 0, or a negative errno (-EDEADLK from inside a callback). */
+/* Does what is to be done now and returns without waiting: 0, or a negative errno (-EDEADLK from
+ * inside a callback). */
 ISKRA_PUBLIC int iskra_dispatch(struct iskra *ctx);
 
-/* Waits at most timeout_ns (negative: without limit) for something to do, and does it. 0 or a negative errno. */
+/* Waits at most timeout_ns (negative: without limit) for something to do, and does it. 0 or a
+ * negative errno. */
 ISKRA_PUBLIC int iskra_run_once(struct iskra *ctx, int64_t timeout_ns);
 
 /* ---- LUNs ---- */
 
 /* What is known of an open LUN. Text fields are NUL-terminated and safe to print. */
 struct iskra_lun_info {
-    uint64_t lun;             /* LUN number as in the URL */
-    uint8_t type;             /* SPC peripheral device type; 0 = disk */
+    uint64_t lun; /* LUN number as in the URL */
+    uint8_t type; /* SPC peripheral device type; 0 = disk */
     char vendor[9], product[17], revision[5];
-    char serial[253];         /* VPD page 80h; "" if there is none */
-    char identity[128];       /* best designator of VPD page 83h: "naa.6001405...", "t10...."; "" if there is none */
-    uint32_t block_len;       /* bytes; 0 if not a disk */
+    char serial[253];   /* VPD page 80h; "" if there is none */
+    char identity[128]; /* best designator of VPD page 83h: "naa.6001405...", "t10...."; "" if there
+                           is none */
+    uint32_t block_len; /* bytes; 0 if not a disk */
     uint64_t block_cnt;
-    uint32_t physical_block_len;  /* bytes; 0 if unknown */
-    uint32_t max_transfer_len;    /* bytes per command */
+    uint32_t physical_block_len;   /* bytes; 0 if unknown */
+    uint32_t max_transfer_len;     /* bytes per command */
     uint32_t optimal_transfer_len; /* bytes; 0 if not reported */
-    uint8_t write_protected;  /* the LUN says so, or is formatted with protection information */
-    uint8_t thin;             /* logical block provisioning enabled (LBPME) */
-    uint8_t write_cache;      /* what is written may be lost with the power until it is flushed; 1 too if the LUN does not tell */
-    uint8_t fua;              /* understands FUA; else a write with ISKRA_IO_FUA is followed by a flush */
-    uint8_t can_unmap;        /* ISKRA_UNMAP is possible */
+    uint8_t write_protected; /* the LUN says so, or is formatted with protection information */
+    uint8_t thin;            /* logical block provisioning enabled (LBPME) */
+    uint8_t write_cache; /* what is written may be lost with the power until it is flushed; 1 too if
+                            the LUN does not tell */
+    uint8_t fua;       /* understands FUA; else a write with ISKRA_IO_FUA is followed by a flush */
+    uint8_t can_unmap; /* ISKRA_UNMAP is possible */
     uint8_t unmapped_zeroes;  /* what is unmapped reads as zeros */
     uint32_t max_compare_len; /* bytes of an ISKRA_COMPARE_AND_WRITE; 0: not possible */
 };
 
-/* Connects, logs in, identifies the LUN of the URL (README, "URL"; every key is checked). The callback runs once, from the
- * loop: status 0 with the LUN, or a negative errno, lun NULL and the error, which is valid during the call. Returns 0 if
- * the callback will run, else a negative errno with *err filled: a bad URL, no memory. */
-typedef void iskra_open_fn(void *arg, int status, struct iskra_lun *lun, const struct iskra_error *err);
+/* Connects, logs in, identifies the LUN of the URL (README, "URL"; every key is checked). The
+ * callback runs once, from the loop: status 0 with the LUN, or a negative errno, lun NULL and the
+ * error, which is valid during the call. Returns 0 if the callback will run, else a negative errno
+ * with *err filled: a bad URL, no memory. */
+typedef void iskra_open_fn(void *arg, int status, struct iskra_lun *lun,
+                           const struct iskra_error *err);
 ISKRA_PUBLIC int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
                             struct iskra_error *err);
 ISKRA_PUBLIC int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
                                  struct iskra_error *err);
 
-/* Closes: queued requests are cancelled, sent ones are waited for (bounded by their timeouts), and the last LUN of a session logs
- * out. fn (may be NULL) runs once from the loop when all is done; the LUN must not be used after the call. */
+/* Closes: queued requests are cancelled, sent ones are waited for (bounded by their timeouts), and
+ * the last LUN of a session logs out. fn (may be NULL) runs once from the loop when all is done;
+ * the LUN must not be used after the call. */
 ISKRA_PUBLIC void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg);
 ISKRA_PUBLIC int iskra_close_sync(struct iskra_lun *lun); /* NULL is accepted */
 
@@ -134,11 +150,14 @@ ISKRA_PUBLIC struct iskra *iskra_lun_ctx(const struct iskra_lun *lun);
 enum iskra_op {
     ISKRA_READ = 1,
     ISKRA_WRITE = 2,
-    ISKRA_FLUSH = 3, /* no offset, no data: all that was written, done() of which has run before this submit */
-    ISKRA_UNMAP = 4, /* the range is not needed any more; what it reads as then is the LUN's affair (unmapped_zeroes) */
+    ISKRA_FLUSH = 3, /* no offset, no data: all that was written, done() of which has run before
+                        this submit */
+    ISKRA_UNMAP = 4, /* the range is not needed any more; what it reads as then is the LUN's affair
+                        (unmapped_zeroes) */
     ISKRA_WRITE_ZEROES = 5, /* no data: the range reads as zeros afterwards */
-    /* If the first len bytes of iov are what is at offset, the second len bytes of iov are written there, in one step that no other
-     * command comes between. ISKRA_E_MISCOMPARE (-EILSEQ): they are not, nothing was written. */
+    /* If the first len bytes of iov are what is at offset, the second len bytes of iov are written
+     * there, in one step that no other command comes between. ISKRA_E_MISCOMPARE (-EILSEQ): they
+     * are not, nothing was written. */
     ISKRA_COMPARE_AND_WRITE = 6,
     ISKRA_BLOCK_STATUS = 7, /* which parts of the range are allocated: fills extents */
     ISKRA_RAW = 9,          /* any CDB; scsi.h */
@@ -146,36 +165,40 @@ enum iskra_op {
 
 /* Bits of iskra_io.flags; a bit that does not fit the operation is -EINVAL. */
 enum iskra_io_flag {
-    ISKRA_IO_FUA = 1u << 0,       /* ISKRA_WRITE, ISKRA_WRITE_ZEROES: done() means that it is on the medium, by whatever means
-                                     the LUN has */
-    ISKRA_IO_DATA_OUT = 1u << 1,  /* ISKRA_RAW: len bytes of iov go to the LUN; without it they come from there */
+    ISKRA_IO_FUA = 1u << 0,       /* ISKRA_WRITE, ISKRA_WRITE_ZEROES: done() means that it is on the
+                                     medium, by whatever means the LUN has */
+    ISKRA_IO_DATA_OUT = 1u << 1,  /* ISKRA_RAW: len bytes of iov go to the LUN; without it they come
+                                     from there */
     ISKRA_IO_MAY_UNMAP = 1u << 2, /* ISKRA_WRITE_ZEROES: the range need not stay allocated */
 };
 
 #define ISKRA_IO_TAIL_LEN 640
 
-/* One request. The caller owns the memory and fills the first part; from iskra_submit() to done() it, the iovec array, the CDB
- * and the data belong to the library. Zero it before first use. Inside done() it may be submitted again. */
+/* One request. The caller owns the memory and fills the first part; from iskra_submit() to done()
+ * it, the iovec array, the CDB and the data belong to the library. Zero it before first use. Inside
+ * done() it may be submitted again. */
 struct iskra_io {
     enum iskra_op op;
-    uint32_t flags;            /* enum iskra_io_flag */
-    uint64_t offset;           /* bytes; a multiple of block_len */
-    const struct iovec *iov;   /* where the data goes, or comes from */
+    uint32_t flags;          /* enum iskra_io_flag */
+    uint64_t offset;         /* bytes; a multiple of block_len */
+    const struct iovec *iov; /* where the data goes, or comes from */
     int iov_cnt;
-    uint64_t len;              /* bytes; a multiple of block_len; at most the sum of iov where there is data */
-    const uint8_t *cdb;        /* ISKRA_RAW only */
-    unsigned cdb_len;          /* ISKRA_RAW only: 1..260 bytes */
-    struct iskra_extent *extents; /* ISKRA_BLOCK_STATUS only: the caller's array, lent like the data ... */
-    uint32_t extent_cnt;       /* ... and its room, at least 1. In done(): how many were filled, the first one beginning at offset,
-                                  without gaps, inside the range, but perhaps not up to its end */
-    uint64_t timeout_ns;       /* 0: the LUN's default */
+    uint64_t len; /* bytes; a multiple of block_len; at most the sum of iov where there is data */
+    const uint8_t *cdb; /* ISKRA_RAW only */
+    unsigned cdb_len;   /* ISKRA_RAW only: 1..260 bytes */
+    /* ISKRA_BLOCK_STATUS only: the caller's array, lent like the data, and its room, at least 1. In
+     * done(): how many were filled, the first one beginning at offset, without gaps, inside the
+     * range, but perhaps not up to its end. */
+    struct iskra_extent *extents;
+    uint32_t extent_cnt;
+    uint64_t timeout_ns; /* 0: the LUN's default */
     void (*done)(struct iskra_io *io);
     void *user;
 
     /* Valid inside and after done(). */
-    int status;                /* 0 or a negative errno */
-    uint64_t residual;         /* bytes of len not moved (ISKRA_RAW) */
-    struct iskra_error error;  /* story, if status is not 0 */
+    int status;               /* 0 or a negative errno */
+    uint64_t residual;        /* bytes of len not moved (ISKRA_RAW) */
+    struct iskra_error error; /* story, if status is not 0 */
 
     /* The library's own. */
     union {
@@ -184,37 +207,45 @@ struct iskra_io {
     } tail;
 };
 
-/* Takes the request. Returns 0: done() will run, exactly once. Or a negative errno, nothing taken, io->error filled: -EINVAL (not
- * aligned, bad field), -ERANGE (beyond the end), -EROFS (a write to a protected LUN), -EOPNOTSUPP (the LUN cannot do it),
- * -ENODEV (not a disk, or being closed), -EPERM (after fork). When the session has ended it is taken, and done() tells why.
+/* Takes the request. Returns 0: done() will run, exactly once. Or a negative errno, nothing taken,
+ * io->error filled: -EINVAL (not aligned, bad field), -ERANGE (beyond the end), -EROFS (a write to
+ * a protected LUN), -EOPNOTSUPP (the LUN cannot do it), -ENODEV (not a disk, or being closed),
+ * -EPERM (after fork). When the session has ended it is taken, and done() tells why.
  *
- * What may be done twice without harm is tried again where that may help, so that the medium may see a write more than once.
- * Requests in flight together may be executed in any order: who needs one waits for done(). A raw CDB and a compare and write
- * are sent once; if nobody knows whether it was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
+ * What may be done twice without harm is tried again where that may help, so that the medium may
+ * see a write more than once. Requests in flight together may be executed in any order: who needs
+ * one waits for done(). A raw CDB and a compare and write are sent once; if nobody knows whether it
+ * was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
 ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
 
-/* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends when the target answers or
- * its timeout expires. Returns 0, or -EALREADY if it is already sent or finished. */
+/* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends
+ * when the target answers or its timeout expires. Returns 0, or -EALREADY if it is already sent or
+ * finished. */
 ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
 
 /* Reads len bytes at offset, both multiples of the block length. 0 or a negative errno. */
 ISKRA_PUBLIC int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len, uint64_t offset,
                                  struct iskra_error *err);
 
-/* Writes len bytes at offset, both multiples of the block length. flags: 0 or ISKRA_IO_FUA. 0 or a negative errno. */
-ISKRA_PUBLIC int iskra_write_sync(struct iskra_lun *lun, const void *buf, uint64_t len, uint64_t offset, uint32_t flags,
-                                  struct iskra_error *err);
+/* Writes len bytes at offset, both multiples of the block length. flags: 0 or ISKRA_IO_FUA. 0 or a
+ * negative errno. */
+ISKRA_PUBLIC int iskra_write_sync(struct iskra_lun *lun, const void *buf, uint64_t len,
+                                  uint64_t offset, uint32_t flags, struct iskra_error *err);
 
-/* As the operations of the same names. 0 or a negative errno; flags: of enum iskra_io_flag, or 0. */
-ISKRA_PUBLIC int iskra_unmap_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, struct iskra_error *err);
-ISKRA_PUBLIC int iskra_write_zeroes_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, uint32_t flags,
-                                         struct iskra_error *err);
-ISKRA_PUBLIC int iskra_compare_and_write_sync(struct iskra_lun *lun, const void *compare, const void *write, uint64_t len,
-                                              uint64_t offset, struct iskra_error *err);
+/* As the operations of the same names. 0 or a negative errno; flags: of enum iskra_io_flag, or 0.
+ */
+ISKRA_PUBLIC int iskra_unmap_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset,
+                                  struct iskra_error *err);
+ISKRA_PUBLIC int iskra_write_zeroes_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset,
+                                         uint32_t flags, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_compare_and_write_sync(struct iskra_lun *lun, const void *compare,
+                                              const void *write, uint64_t len, uint64_t offset,
+                                              struct iskra_error *err);
 
 /* *extent_cnt: room of the array, at least 1; afterwards, how many were filled. */
-ISKRA_PUBLIC int iskra_block_status_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset, struct iskra_extent *extents,
-                                         uint32_t *extent_cnt, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_block_status_sync(struct iskra_lun *lun, uint64_t len, uint64_t offset,
+                                         struct iskra_extent *extents, uint32_t *extent_cnt,
+                                         struct iskra_error *err);
 
 /* Everything written before is on the medium when this returns 0. */
 ISKRA_PUBLIC int iskra_flush_sync(struct iskra_lun *lun, struct iskra_error *err);

@@ -8,38 +8,41 @@
 extern "C" {
 #endif
 
-/* One target on one portal, as SendTargets gives it. Strings are valid during the call, safe to print; a target name is not yet
- * known to be a legal file name. */
+/* One target on one portal, as SendTargets gives it. Strings are valid during the call, safe to
+ * print; a target name is not yet known to be a legal file name. */
 struct iskra_portal_entry {
     const char *target_name;
-    const char *address;   /* "192.0.2.1" or "2001:db8::1", no brackets; or a host name */
+    const char *address; /* "192.0.2.1" or "2001:db8::1", no brackets; or a host name */
     uint16_t port;
-    uint16_t tpgt;         /* target portal group tag */
+    uint16_t tpgt; /* target portal group tag */
 };
 
-/* SendTargets=All at `portal`: "host", "host:port", "[v6]:port", or an iscsi:// URL, which may carry options. entry() runs once for
- * each, in the target's order; a non-zero return stops early and is returned. 0 or a negative errno. */
+/* SendTargets=All at `portal`: "host", "host:port", "[v6]:port", or an iscsi:// URL, which may
+ * carry options. entry() runs once for each, in the target's order; a non-zero return stops early
+ * and is returned. 0 or a negative errno. */
 ISKRA_PUBLIC int iskra_discover_sync(struct iskra *ctx, const char *portal,
-                                     int (*entry)(void *arg, const struct iskra_portal_entry *e), void *arg,
-                                     struct iskra_error *err);
+                                     int (*entry)(void *arg, const struct iskra_portal_entry *e),
+                                     void *arg, struct iskra_error *err);
 
-/* Logs in to the target of the URL (its LUN part, if any, is ignored) and describes each LUN that REPORT LUNS lists. A LUN that
- * refuses to say something leaves that field empty. As above otherwise. */
+/* Logs in to the target of the URL (its LUN part, if any, is ignored) and describes each LUN that
+ * REPORT LUNS lists. A LUN that refuses to say something leaves that field empty. As above
+ * otherwise. */
 ISKRA_PUBLIC int iskra_luns_sync(struct iskra *ctx, const char *url,
-                                 int (*lun)(void *arg, const struct iskra_lun_info *info), void *arg,
-                                 struct iskra_error *err);
+                                 int (*lun)(void *arg, const struct iskra_lun_info *info),
+                                 void *arg, struct iskra_error *err);
 
 /* Logs in and out again: what `iskra trace login` does. */
 ISKRA_PUBLIC int iskra_login_sync(struct iskra *ctx, const char *url, struct iskra_error *err);
 
-/* What a session is: names, addresses, values in force. Lengths are bytes, times seconds. Text is safe to print. */
+/* What a session is: names, addresses, values in force. Lengths are bytes, times seconds. Text is
+ * safe to print. */
 struct iskra_session_info {
     char target_name[256];
     char target_alias[256];
     char portal_address[64]; /* as connected, after redirects: "127.0.0.1:3260", "[::1]:3260" */
     uint16_t tpgt, tsih;
     uint8_t isid[6];
-    const char *state;       /* "LOGGED_IN", ...; static storage */
+    const char *state;                  /* "LOGGED_IN", ...; static storage */
     uint8_t header_digest, data_digest; /* 1 = CRC32C */
     uint8_t initial_r2t, immediate_data;
     uint8_t error_recovery_level;
@@ -54,25 +57,31 @@ struct iskra_session_info {
     const char *chap_algorithm;  /* "SHA3-256", ...; "" without CHAP */
     uint8_t chap_mutual;         /* the target has proven itself too */
 };
-ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info);
+ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun,
+                                     struct iskra_session_info *ret_info);
 
-/* How a ping ended. status 0: answered, rtt_ns nanoseconds after it was sent, by the platform's clock. -EBADMSG: answered, with
- * other data. Else there was no answer: -ETIMEDOUT, -EAGAIN or -EPROTO (the target rejected it), or what ended the connection.
- * err, valid during the call, tells the story if status is not 0. */
+/* How a ping ended. status 0: answered, rtt_ns nanoseconds after it was sent, by the platform's
+ * clock. -EBADMSG: answered, with other data. Else there was no answer: -ETIMEDOUT, -EAGAIN or
+ * -EPROTO (the target rejected it), or what ended the connection. err, valid during the call, tells
+ * the story if status is not 0. */
 typedef void iskra_ping_fn(void *arg, int status, uint64_t rtt_ns, const struct iskra_error *err);
 
-/* Asks the target of this LUN's session for a sign of life (NOP-Out, which no LUN is asked). It passes the commands that wait for
- * the command window and changes nothing for them. The target sends len bytes of data (may be 0) back, which are compared; they
- * are copied. timeout_ns 0: noop_timeout of the URL. Up to eight pings may be unanswered, those whose time was up included.
- * Returns 0: fn runs exactly once, from the loop, when the time is up at the latest; until then it may run after
- * iskra_close() too. Or a negative errno with *err filled: -EBUSY (eight are unanswered), -EMSGSIZE (more than 8192 bytes, or than
- * either side's MaxRecvDataSegmentLength), -ENOTCONN (no session), -ENODEV (being closed), -ENOMEM, -EPERM (after fork). */
-ISKRA_PUBLIC int iskra_ping(struct iskra_lun *lun, const void *data, uint32_t len, uint64_t timeout_ns, iskra_ping_fn *fn,
-                            void *arg, struct iskra_error *err);
+/* Asks the target of this LUN's session for a sign of life (NOP-Out, which no LUN is asked). It
+ * passes the commands that wait for the command window and changes nothing for them. The target
+ * sends len bytes of data (may be 0) back, which are compared; they are copied. timeout_ns 0:
+ * noop_timeout of the URL. Up to eight pings may be unanswered, those whose time was up included.
+ * Returns 0: fn runs exactly once, from the loop, when the time is up at the latest; until then it
+ * may run after iskra_close() too. Or a negative errno with *err filled: -EBUSY (eight are
+ * unanswered), -EMSGSIZE (more than 8192 bytes, or than either side's MaxRecvDataSegmentLength),
+ * -ENOTCONN (no session), -ENODEV (being closed), -ENOMEM, -EPERM (after fork). */
+ISKRA_PUBLIC int iskra_ping(struct iskra_lun *lun, const void *data, uint32_t len,
+                            uint64_t timeout_ns, iskra_ping_fn *fn, void *arg,
+                            struct iskra_error *err);
 
 /* The same, waited for: 0 with *ret_rtt_ns (may be NULL), or a negative errno. */
-ISKRA_PUBLIC int iskra_ping_sync(struct iskra_lun *lun, const void *data, uint32_t len, uint64_t timeout_ns,
-                                 uint64_t *ret_rtt_ns, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_ping_sync(struct iskra_lun *lun, const void *data, uint32_t len,
+                                 uint64_t timeout_ns, uint64_t *ret_rtt_ns,
+                                 struct iskra_error *err);
 
 #ifdef __cplusplus
 }

@@ -11,8 +11,6 @@ import house
 LINES_MAX = 450
 # A test is a list of scenarios and may be longer, but not endless.
 TEST_LINES_MAX = 800
-# Interfaces laid out by hand: comments stand beside the fields, tables in columns.
-BY_HAND = re.compile(r"^include/|^lib/(list|round)\.h$")
 # Directories of some machine; a path of the project is relative, one of the system is /usr, /etc, /dev, /proc, /tmp.
 FOREIGN = re.compile(r"(?<![\w.~)}*%-])/(?:root|home|work|tmp/w)(?![\w.-])")
 
@@ -50,7 +48,7 @@ def check_format(tap, root):
     if not tool:
         tap.skip(name, "no clang-format 14 here (Debian: clang-format)")
         return
-    paths = [p for p in house.files(root, ".c", ".h") if not BY_HAND.match(p)]
+    paths = house.files(root, ".c", ".h")
     run = subprocess.run([tool, "--dry-run", "-Werror", "--ferror-limit=1"] + paths, cwd=root, stderr=subprocess.PIPE, check=False)
     problems = sorted(set(re.findall(r"^([^:\n]+):\d+:\d+: ", run.stderr.decode(errors="replace"), re.MULTILINE)))
     if run.returncode and not problems:

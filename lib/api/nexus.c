@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/login_config.h"
 #include "api/login_retry.h"
 #include "api/lun.h"
 #include "api/open.h"
@@ -192,72 +193,6 @@ static const struct iskra_shost_ops host_ops = {
 
 /* ---- making one ---- */
 
-static struct iskra_digest_prefs digest_prefs(const struct iskra_digest_list *list)
-{
-    struct iskra_digest_prefs prefs = {.cnt = list->cnt};
-    for (int i = 0; i < list->cnt; i++)
-        prefs.list[i] = list->crc32c[i] ? ISKRA_DIGEST_CRC32C : ISKRA_DIGEST_NONE;
-    return prefs;
-}
-
-/* Whole seconds, rounded up: the class keeps times as the kernel's parameters do. */
-static uint32_t seconds(int64_t ns)
-{
-    return (uint32_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
-}
-
-static void configure(const struct iskra_nexus *nexus, bool discovery,
-                      struct iskra_initiator_config *cfg)
-{
-    const struct iskra_url *url = &nexus->url;
-    const struct iskra_settings *s = &url->settings;
-    iskra_initiator_config_default(cfg, discovery);
-    cfg->initiator_name = s->initiator_name[0] ? s->initiator_name : nexus->ctx->name.name;
-    cfg->target_name = discovery ? NULL : url->target;
-    cfg->host = url->host;
-    cfg->port = url->port;
-    cfg->isid_given = s->isid_given;
-    memcpy(cfg->isid, s->isid, sizeof(cfg->isid));
-    cfg->chap = s->chap.user[0] ? &s->chap : NULL; /* the nexus outlives its initiator */
-    cfg->login_timeout_ns = (uint64_t)s->login_timeout_ns;
-    if (discovery)
-        return;
-    cfg->offer.header_digest = digest_prefs(&s->header_digest);
-    cfg->offer.data_digest = digest_prefs(&s->data_digest);
-    cfg->offer.initial_r2t = s->initial_r2t;
-    cfg->offer.immediate_data = s->immediate_data;
-    cfg->offer.max_recv_data_len = s->max_recv;
-    cfg->offer.first_burst_len = s->first_burst;
-    cfg->offer.max_burst_len = s->max_burst;
-    cfg->offer.max_outstanding_r2t = s->max_outstanding_r2t;
-    cfg->cmds_max = s->cmds_max;
-    cfg->queue_depth = s->queue_depth;
-    cfg->ping_timeout_s = seconds(s->noop_timeout_ns);
-    cfg->recv_timeout_s = seconds(s->noop_interval_ns);
-    cfg->abort_timeout_s = seconds(s->abort_timeout_ns);
-    cfg->lu_reset_timeout_s = seconds(s->lu_reset_timeout_ns);
-    cfg->tgt_reset_timeout_s = seconds(s->tgt_reset_timeout_ns);
-    cfg->replacement_timeout_s =
-        s->replacement_timeout_ns < 0 ? -1 : (int32_t)seconds(s->replacement_timeout_ns);
-}
-
-/* What is allowed and yet unwise about the credentials. */
-static void warn_about_secrets(const struct iskra_nexus *nexus)
-{
-    const struct iskra_chap_config *chap = &nexus->url.settings.chap;
-    size_t len = strlen(chap->secret), target_len = strlen(chap->target_secret);
-    if (nexus->url.password_in_url)
-        iskra_api_log(
-            nexus->ctx, ISKRA_LOG_WARNING,
-            "%s: a password in a URL can be seen by others; password_file= keeps it apart",
-            nexus->url.host);
-    if ((len > 0 && len < ISKRA_CHAP_SECRET_SHORT) ||
-        (target_len > 0 && target_len < ISKRA_CHAP_SECRET_SHORT))
-        iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
-                      "%s: a CHAP password under %u bytes can be guessed", nexus->url.host,
-                      ISKRA_CHAP_SECRET_SHORT);
-}
-
 /* What a try before has left: an ISID, as a target that went on with it may know it by now, and
  * where the portal has moved to for good. */
 struct last_try {
@@ -270,7 +205,7 @@ static int login_begin(struct iskra_nexus *nexus, const struct last_try *last,
                        struct iskra_error *err)
 {
     struct iskra_initiator_config cfg;
-    configure(nexus, nexus->entry != NULL, &cfg);
+    iskra_login_configure(nexus, &cfg);
     if (last != NULL) {
         memcpy(cfg.isid, last->isid, sizeof(cfg.isid));
         cfg.isid_given = true;
@@ -300,7 +235,7 @@ static void retry_now(struct iskra_timer *timer, uint64_t now_ns)
 
 static int nexus_open(struct iskra_nexus *nexus, struct iskra_error *err)
 {
-    warn_about_secrets(nexus);
+    iskra_login_warn(nexus);
     if (iskra_timer_init(&nexus->retry_timer, &nexus->ctx->round.timers, retry_now) < 0)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a session");
     return login_begin(nexus, NULL, err);

@@ -12,6 +12,16 @@
 #include "error.h"
 #include "trace.h"
 
+/* It was connected, once: the peer has reset it since. */
+static int gone(int sys_errno, struct iskra_error *err)
+{
+    int rc = iskra_fail(err, ISKRA_E_CONNECTION, sys_errno,
+                        "the peer closed the connection before anything was sent");
+    if (err != NULL)
+        err->conn_error = ISKRA_CONN_TCP_CONN_CLOSE;
+    return rc;
+}
+
 /* notes F6: sockfd_lookup. What is not a socket is answered as the kernel answers it, with -EEXIST.
  */
 static int sockfd_lookup(int fd, struct iskra_error *err)
@@ -27,7 +37,7 @@ static int sockfd_lookup(int fd, struct iskra_error *err)
     struct sockaddr_storage peer;
     len = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-        return iskra_fail(err, ISKRA_E_SYSTEM, errno, "socket %d is not connected", fd);
+        return gone(errno, err);
     return 0;
 }
 

@@ -96,13 +96,15 @@ static void a_datagram_socket_is_refused(void **state)
     port_close(&p);
 }
 
-static void an_unconnected_socket_is_refused(void **state)
+static void a_socket_that_was_reset_before_its_binding_is_a_lost_connection(void **state)
 {
     struct rig *rig = *state;
     struct fake_port p;
     port_open_unbound(rig, &p);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind_fd(rig, &p, fd), -ENOTCONN);
+    assert_int_equal(rig->err.code, ISKRA_E_CONNECTION);
+    assert_int_equal(rig->err.conn_error, ISKRA_CONN_TCP_CONN_CLOSE);
     (void)close(fd);
     port_close(&p);
 }
@@ -689,7 +691,7 @@ int main(void)
         TEST(binding_sets_the_options_of_a_data_socket),
         TEST(what_is_no_socket_is_refused_with_eexist),
         TEST(a_datagram_socket_is_refused),
-        TEST(an_unconnected_socket_is_refused),
+        TEST(a_socket_that_was_reset_before_its_binding_is_a_lost_connection),
         TEST(a_short_read_ends_the_turn),
         TEST(a_window_that_brings_nothing_comes_back_unused),
         TEST(a_busy_socket_leaves_the_others_their_turn),

@@ -23,8 +23,11 @@
  * iskra_close() included.
  *
  * Threads. Calls into one initiator must be serialised by the caller; any thread may make them. Two
- * initiators share nothing. After fork() the child must not use the parent's initiators: calls fail
- * with -EPERM.
+ * initiators share nothing. Without a lock, other threads hand requests to the loop with
+ * iskra_post(), and everything else with iskra_post_call(). An initiator with own_thread set has a
+ * loop in a thread of the library's own: then any thread may make any call at any time, and
+ * callbacks run in that thread. After fork() the child must not use the parent's initiators: calls
+ * fail with -EPERM.
  *
  * Errors. Functions return 0 (or a count) or a negative errno; with it comes the story in struct
  * iskra_error (error.h), if the caller gave one. Nothing is printed, no signal is touched. */
@@ -66,6 +69,12 @@ struct iskra_options {
     /* One line for an operator, without a newline. NULL: nothing. */
     void (*log)(void *arg, enum iskra_log_level level, const char *line);
     void *log_arg;
+    /* Not 0: a thread of the library's own runs the loop, so that sessions are kept alive (pings of
+     * the target answered, lost connections noticed) while the program does other things. It has
+     * all signals blocked. Callbacks run in it, and what they share with the program is the
+     * program's to guard; while one runs, calls of other threads wait. Not with it:
+     * iskra_dispatch(), iskra_run_once() (-EBUSY). */
+    int own_thread;
 };
 
 /* opts may be NULL. Strings are copied. Returns 0 with *ret_ctx set, or -EINVAL, -ENOMEM, ... with
@@ -76,7 +85,8 @@ ISKRA_PUBLIC int iskra_new(const struct iskra_options *opts, struct iskra **ret_
 /* Closes what is open (waiting for nothing: connections are reset), frees everything. No done()
  * runs afterwards; requests still out are completed with ISKRA_E_CANCELED from inside this call.
  * NULL is accepted. Inside a callback it does nothing but log, and in a forked child nothing at
- * all. */
+ * all. No other thread may be in a call of this initiator, or make one afterwards. A thread of the
+ * library's own has ended first, so that these callbacks run in the caller's. */
 ISKRA_PUBLIC void iskra_free(struct iskra *ctx);
 
 /* The initiator's name and where it came from ("option", "ISKRA_INITIATOR_NAME", a path,
@@ -93,12 +103,33 @@ ISKRA_PUBLIC int iskra_fd(const struct iskra *ctx);
 ISKRA_PUBLIC int64_t iskra_timeout_ns(const struct iskra *ctx);
 
 /* Does what is to be done now and returns without waiting: 0, or a negative errno (-EDEADLK from
- * inside a callback). */
+ * inside a callback, -EBUSY if a thread of the library's own does it). */
 ISKRA_PUBLIC int iskra_dispatch(struct iskra *ctx);
 
 /* Waits at most timeout_ns (negative: without limit) for something to do, and does it. 0 or a
  * negative errno. */
 ISKRA_PUBLIC int iskra_run_once(struct iskra *ctx, int64_t timeout_ns);
+
+#define ISKRA_CALL_TAIL_LEN 64
+
+/* A function to be called by the loop. The caller owns the memory and fills the first part; from
+ * iskra_post_call() until fn() begins it belongs to the library. */
+struct iskra_call {
+    void (*fn)(struct iskra_call *call);
+    void *user;
+
+    /* The library's own. */
+    union {
+        uint64_t align;
+        unsigned char bytes[ISKRA_CALL_TAIL_LEN];
+    } tail;
+};
+
+/* From any thread, at any time, without a lock: has the loop run call->fn(), once, in the order of
+ * the posts of one thread. Inside it any function may be called but the _sync ones, and call may be
+ * posted again or freed. What the loop has not come to is run by iskra_free(). 0, or -EINVAL (no
+ * fn), -ECANCELED (from a callback of iskra_free()), -EPERM (after fork): then it will not run. */
+ISKRA_PUBLIC int iskra_post_call(struct iskra *ctx, struct iskra_call *call);
 
 /* ---- LUNs ---- */
 
@@ -222,6 +253,18 @@ ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
  * when the target answers or its timeout expires. Returns 0, or -EALREADY if it is already sent or
  * finished. */
 ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
+
+/* iskra_submit() from any thread, at any time while the LUN is open, without a lock: the request
+ * crosses over to the loop, iskra_fd() becomes readable, and the next round takes it, in the order
+ * of the posts of one thread. Returns 0: done() will run, exactly once and from the loop, with what
+ * iskra_submit() would have refused it with as well; with ISKRA_E_CANCELED if the LUN is closed
+ * before it was taken. Or a negative errno, nothing taken, io->error filled: -ENODEV (being
+ * closed), -EINVAL (no done), -EPERM (after fork).
+ *
+ * Other threads may go on posting while the loop closes the LUN; the last of these calls must have
+ * returned when the fn of iskra_close() runs. A request that was posted is cancelled like any
+ * other, by a call to the loop. */
+ISKRA_PUBLIC int iskra_post(struct iskra_lun *lun, struct iskra_io *io);
 
 /* Reads len bytes at offset, both multiples of the block length. 0 or a negative errno. */
 ISKRA_PUBLIC int iskra_read_sync(struct iskra_lun *lun, void *buf, uint64_t len, uint64_t offset,

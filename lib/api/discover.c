@@ -37,14 +37,13 @@ static int await_nexus(struct iskra *ctx, struct look *look, int rc)
 {
     if (rc)
         return rc;
-    iskra_api_leave(ctx);
     rc = iskra_api_wait(ctx, &look->ready);
     return rc ? rc : look->status;
 }
 
 static int finish(struct iskra *ctx, struct look *look, int rc, struct iskra_error *err)
 {
-    if (look->nexus != NULL) {
+    if (look->nexus != NULL && iskra_api_enter(ctx, NULL) == 0) {
         iskra_nexus_put(look->nexus, look_closed, look);
         iskra_api_leave(ctx);
         int wait_rc = iskra_api_wait(ctx, &look->closed);
@@ -57,10 +56,7 @@ static int finish(struct iskra *ctx, struct look *look, int rc, struct iskra_err
 
 static int start(struct iskra *ctx, const char *text, struct iskra_url *url, struct look *look)
 {
-    if (ctx->in_round)
-        return iskra_fail(&look->error, ISKRA_E_USAGE, EDEADLK,
-                          "a blocking call from inside a callback");
-    int rc = iskra_api_enter(ctx, &look->error);
+    int rc = iskra_api_may_block(ctx, &look->error);
     if (rc == 0)
         rc = iskra_url_parse(text, url, &look->error);
     look->waiter.fn = look_ready;
@@ -74,8 +70,10 @@ static int start_target(struct iskra *ctx, const char *text, struct iskra_url *u
     if (rc == 0 && !url->has_target)
         rc = iskra_fail(&look->error, ISKRA_E_USAGE, EINVAL,
                         "URL: no target name; it goes on as /TARGET after the host");
-    if (rc == 0)
+    if (rc == 0 && (rc = iskra_api_enter(ctx, &look->error)) == 0) {
         rc = iskra_nexus_get(ctx, url, &look->waiter, &look->nexus, &look->error);
+        iskra_api_leave(ctx);
+    }
     return rc;
 }
 
@@ -86,8 +84,10 @@ int iskra_discover_sync(struct iskra *ctx, const char *portal,
     struct look look = {0};
     struct iskra_url url = {0};
     int rc = start(ctx, portal, &url, &look);
-    if (rc == 0)
+    if (rc == 0 && (rc = iskra_api_enter(ctx, &look.error)) == 0) {
         rc = iskra_nexus_discover(ctx, &url, &look.waiter, entry, arg, &look.nexus, &look.error);
+        iskra_api_leave(ctx);
+    }
     iskra_url_wipe(&url);
     rc = await_nexus(ctx, &look, rc);
     if (rc == 0)
@@ -123,12 +123,12 @@ int iskra_luns_sync(struct iskra *ctx, const char *text,
     int rc = start_target(ctx, text, &url, &look);
     iskra_url_wipe(&url);
     rc = await_nexus(ctx, &look, rc);
-    if (rc == 0)
+    if (rc == 0 && (rc = iskra_api_enter(ctx, &look.error)) == 0) {
         rc = iskra_scan_luns(&look.nexus->host, describe, look_scanned, &look, NULL, &look.error);
-    if (rc == 0) {
         iskra_api_leave(ctx);
-        rc = iskra_api_wait(ctx, &look.scanned);
     }
+    if (rc == 0)
+        rc = iskra_api_wait(ctx, &look.scanned);
     return finish(ctx, &look, rc ? rc : look.status, err);
 }
 

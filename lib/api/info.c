@@ -8,7 +8,7 @@
 
 struct iskra *iskra_lun_ctx(const struct iskra_lun *lun)
 {
-    return lun->nexus->ctx;
+    return lun->ctx;
 }
 
 void iskra_lun_describe(const struct iskra_sdev *sdev, struct iskra_lun_info *ret_info)
@@ -37,13 +37,14 @@ void iskra_lun_describe(const struct iskra_sdev *sdev, struct iskra_lun_info *re
 
 void iskra_lun_info(const struct iskra_lun *lun, struct iskra_lun_info *ret_info)
 {
+    iskra_api_lock(lun->ctx);
     iskra_lun_describe(lun->sdev, ret_info);
+    iskra_api_unlock(lun->ctx);
     ret_info->lun = lun->number;
 }
 
-void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info)
+static void session_describe(const struct iskra_nexus *nexus, struct iskra_session_info *ret_info)
 {
-    const struct iskra_nexus *nexus = lun->nexus;
     const struct iskra_key_results *k = iskra_initiator_keys(nexus->ini);
     struct iskra_session_info *i = ret_info;
     memset(i, 0, sizeof(*i));
@@ -79,4 +80,11 @@ void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *
         i->rx_bytes = ev.r.stats.rx_octets;
         i->tx_bytes = ev.r.stats.tx_octets;
     }
+}
+
+void iskra_session_info(const struct iskra_lun *lun, struct iskra_session_info *ret_info)
+{
+    iskra_api_lock(lun->ctx);
+    session_describe(lun->nexus, ret_info);
+    iskra_api_unlock(lun->ctx);
 }

@@ -29,6 +29,17 @@ static int map_own_page(struct iskra *ctx)
     return 0;
 }
 
+static void run(void *arg)
+{
+    iskra_api_run(arg);
+}
+
+static int start_thread(struct iskra *ctx, struct iskra_error *err)
+{
+    int rc = iskra_thread_new(ctx->round.pf, &ctx->thread, err);
+    return rc ? rc : iskra_thread_start(ctx->thread, run, ctx, err);
+}
+
 static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskra_error *err)
 {
     const struct iskra_platform *pf = ctx->round.pf;
@@ -47,7 +58,7 @@ static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskr
     if ((rc = iskra_epoll_new(&ctx->round, &ctx->epoll, err)))
         return rc;
     ctx->round.now_ns = ctx->round.trace.now_ns = ctx->last_round_ns = pf->now_ns(pf->arg);
-    return 0;
+    return opts->own_thread ? start_thread(ctx, err) : 0;
 }
 
 int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx, struct iskra_error *err)
@@ -72,22 +83,51 @@ int iskra_new(const struct iskra_options *opts, struct iskra **ret_ctx, struct i
     return 0;
 }
 
+/* From here on nothing runs but what the caller of iskra_free() runs. False, and nothing happens:
+ * half of the stack is in use below a callback. */
+static bool begin_to_end(struct iskra *ctx)
+{
+    iskra_api_lock(ctx);
+    bool inside = iskra_api_inside(ctx);
+    if (inside)
+        iskra_api_log(ctx, ISKRA_LOG_ERROR,
+                      "iskra_free() from inside a callback is ignored; the initiator lives on");
+    else
+        ctx->ending = true;
+    iskra_api_unlock(ctx);
+    if (inside)
+        return false;
+    if (ctx->thread != NULL && ctx->epoll != NULL)
+        iskra_epoll_wake(ctx->epoll);
+    iskra_thread_free(ctx->thread);
+    ctx->thread = NULL;
+    return true;
+}
+
+/* What is out ends, and what was posted and not taken runs, all of it from here. */
+static void end_all(struct iskra *ctx)
+{
+    ctx->in_round = true; /* callbacks that run now are inside a call like any other */
+    iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
+    iskra_nexus_abandon_all(ctx);
+    do
+        iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
+    while (iskra_workq_run(&ctx->round.work) > 0);
+}
+
 void iskra_free(struct iskra *ctx)
 {
     if (ctx == NULL)
         return;
     const struct iskra_platform *pf = ctx->round.pf;
-    /* Half of the stack is in use below a callback. In a forked child sockets and epoll set are
-     * still the parent's: to let go of them here would end its sessions. */
-    if (ctx->in_round) {
-        iskra_api_log(ctx, ISKRA_LOG_ERROR,
-                      "iskra_free() from inside a callback is ignored; the initiator lives on");
+    /* In a forked child sockets and epoll set are still the parent's: to let go of them here would
+     * end its sessions. */
+    if (ctx->own_page != NULL && !iskra_api_own_process(ctx))
         return;
-    }
-    if (ctx->own_page != NULL && *ctx->own_page != 1)
+    if (!begin_to_end(ctx))
         return;
     if (ctx->epoll != NULL)
-        iskra_nexus_abandon_all(ctx);
+        end_all(ctx);
     iskra_epoll_free(ctx->epoll);
     iskra_trace_done(&ctx->round.trace);
     iskra_timers_done(&ctx->round.timers);
@@ -109,11 +149,13 @@ const char *iskra_initiator_name_source(const struct iskra *ctx)
 unsigned iskra_trace_read(const struct iskra *ctx, struct iskra_trace_record *ret, unsigned max)
 {
     const struct iskra_trace *tr = &ctx->round.trace;
+    iskra_api_lock(ctx);
     unsigned cnt = tr->head < tr->mask + 1 ? tr->head : tr->mask + 1;
     if (cnt > max)
         cnt = max;
     for (unsigned i = 0; i < cnt; i++)
         ret[i] = tr->ring[(tr->head - cnt + i) & tr->mask];
+    iskra_api_unlock(ctx);
     return cnt;
 }
 
@@ -121,8 +163,10 @@ void iskra_trace_steps(struct iskra *ctx,
                        void (*fn)(void *arg, const struct iskra_trace_record *rec), void *arg)
 {
     struct iskra_trace *tr = &ctx->round.trace;
+    iskra_api_lock(ctx);
     tr->fn = fn;
     tr->fn_arg = arg;
     tr->steps = fn != NULL;
     tr->depth = 0;
+    iskra_api_unlock(ctx);
 }

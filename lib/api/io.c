@@ -1,4 +1,5 @@
-/* Requests: from the caller's struct iskra_io to the mid-layer and back. */
+/* Requests: from the caller's struct iskra_io to the mid-layer and back; those of other threads by
+ * way of the mailbox. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,6 +11,10 @@
 struct io_tail {
     struct iskra_scsi_request sreq;
     struct iskra *ctx;
+    struct iskra_lun *lun;  /* posted: where to */
+    struct iskra_mail mail; /* posted: how it gets to the loop */
+    bool posted;            /* not yet submitted: the loop will do it */
+    bool unwanted;          /* posted and cancelled: the loop will not */
 };
 _Static_assert(sizeof(struct io_tail) <= ISKRA_IO_TAIL_LEN, "the tail of struct iskra_io is ABI");
 
@@ -56,10 +61,8 @@ static int submit_raw(struct iskra_io *io, struct iskra_scsi_request *sreq)
                                  (uint32_t)io->len);
 }
 
-static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_request *sreq)
+static int submit(struct iskra_io *io, struct iskra_scsi_request *sreq)
 {
-    if (lun->closing)
-        return iskra_fail(&io->error, ISKRA_E_USAGE, ENODEV, "LUN %u is being closed", lun->number);
     if (io->iov_cnt < 0 || io->done == NULL)
         return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL,
                           "request without done() or with %d iovecs", io->iov_cnt);
@@ -95,23 +98,90 @@ static int submit(struct iskra_lun *lun, struct iskra_io *io, struct iskra_scsi_
     return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "unknown operation %d", (int)io->op);
 }
 
+/* Entered. 0, or why not. */
+static int take(struct iskra_lun *lun, struct iskra_io *io)
+{
+    struct iskra *ctx = lun->ctx;
+    struct io_tail *tail = tail_of(io);
+    tail->ctx = ctx;
+    tail->posted = false;
+    if (lun->closing)
+        return iskra_fail(&io->error, ISKRA_E_USAGE, ENODEV, "LUN %u is being closed", lun->number);
+    iskra_scsi_request_init(&tail->sreq, lun->sdev, io_done, &io->error);
+    tail->sreq.rq.timeout_ns = io->timeout_ns;
+    ctx->out_cnt++;
+    int rc = submit(io, &tail->sreq);
+    if (rc)
+        ctx->out_cnt--;
+    return rc;
+}
+
 int iskra_submit(struct iskra_lun *lun, struct iskra_io *io)
 {
     struct iskra *ctx = iskra_lun_ctx(lun);
-    struct io_tail *tail = tail_of(io);
     io->error.code = ISKRA_OK;
     int rc = iskra_api_enter(ctx, &io->error);
     if (rc)
         return rc;
-    iskra_scsi_request_init(&tail->sreq, lun->sdev, io_done, &io->error);
-    tail->sreq.rq.timeout_ns = io->timeout_ns;
-    tail->ctx = ctx;
-    ctx->out_cnt++;
-    rc = submit(lun, io, &tail->sreq);
-    if (rc)
-        ctx->out_cnt--;
+    rc = take(lun, io);
     iskra_api_leave(ctx);
     return rc;
+}
+
+/* ---- from other threads ---- */
+
+static void posted_work(struct iskra_work *work)
+{
+    struct iskra_mail *mail = iskra_container_of(work, struct iskra_mail, work);
+    struct io_tail *tail = iskra_container_of(mail, struct io_tail, mail);
+    struct iskra_io *io = iskra_container_of((char *)tail, struct iskra_io, tail);
+    struct iskra_lun *lun = tail->lun;
+    int rc;
+    tail->posted = false;
+    if (tail->unwanted || lun->closing)
+        rc = iskra_fail(&io->error, ISKRA_E_CANCELED, ECANCELED, "%s before the request was sent",
+                        tail->unwanted ? "cancelled" : "the LUN was closed");
+    else
+        rc = take(lun, io);
+    (void)atomic_fetch_sub(&lun->posts, 1); /* it may be freed now, but not before we return */
+    if (rc) {
+        io->status = rc;
+        io->residual = io->len;
+        io->done(io);
+    }
+}
+
+int iskra_post(struct iskra_lun *lun, struct iskra_io *io)
+{
+    struct iskra *ctx = lun->ctx;
+    struct io_tail *tail = tail_of(io);
+    io->error.code = ISKRA_OK;
+    if (!iskra_api_own_process(ctx))
+        return iskra_api_enter(ctx, &io->error); /* which refuses, and says why */
+    if (io->done == NULL)
+        return iskra_fail(&io->error, ISKRA_E_USAGE, EINVAL, "request without done()");
+    if (atomic_fetch_add(&lun->posts, 1) & ISKRA_LUN_POSTS_OVER) {
+        unsigned number = lun->number;
+        (void)atomic_fetch_sub(&lun->posts, 1);
+        return iskra_fail(&io->error, ISKRA_E_USAGE, ENODEV, "LUN %u is being closed", number);
+    }
+    tail->ctx = ctx;
+    tail->lun = lun;
+    tail->posted = true;
+    tail->unwanted = false;
+    if (iskra_mailbox_push(&ctx->mailbox, &tail->mail, posted_work))
+        iskra_epoll_wake(ctx->epoll);
+    return 0;
+}
+
+/* ---- cancelling ---- */
+
+static int cancel(struct io_tail *tail)
+{
+    if (!tail->posted)
+        return iskra_scsi_cancel(&tail->sreq);
+    tail->unwanted = true;
+    return 0;
 }
 
 int iskra_cancel(struct iskra_io *io)
@@ -121,7 +191,7 @@ int iskra_cancel(struct iskra_io *io)
     int rc = iskra_api_enter(ctx, NULL);
     if (rc)
         return rc;
-    rc = iskra_scsi_cancel(&tail->sreq);
+    rc = cancel(tail);
     iskra_api_leave(ctx);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "api/api.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 
 /* A gap between rounds after which nothing is judged expired before the sockets were drained: the
@@ -36,16 +37,34 @@ static bool work_pending(const struct iskra *ctx)
 
 int iskra_api_enter(struct iskra *ctx, struct iskra_error *err)
 {
-    if (*ctx->own_page != 1)
+    if (!iskra_api_own_process(ctx))
         return iskra_fail(
             err, ISKRA_E_USAGE, EPERM,
             "this initiator belongs to the parent process; a forked child must open its own");
+    iskra_api_lock(ctx);
     if (!ctx->in_round)
         read_clock(ctx);
     return 0;
 }
 
-void iskra_api_leave(struct iskra *ctx)
+bool iskra_api_inside(const struct iskra *ctx)
+{
+    return ctx->in_round || (ctx->thread != NULL && iskra_thread_locked_twice(ctx->thread));
+}
+
+int iskra_api_may_block(struct iskra *ctx, struct iskra_error *err)
+{
+    int rc = iskra_api_enter(ctx, err);
+    if (rc)
+        return rc;
+    bool inside = iskra_api_inside(ctx);
+    iskra_api_unlock(ctx);
+    return inside
+               ? iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback")
+               : 0;
+}
+
+static void hand_on(struct iskra *ctx)
 {
     if (ctx->in_round)
         return;
@@ -58,11 +77,23 @@ void iskra_api_leave(struct iskra *ctx)
     iskra_epoll_set_deadline(ctx->epoll, iskra_timers_next_ns(&ctx->round.timers));
 }
 
-static void run_work(struct iskra *ctx)
+void iskra_api_leave(struct iskra *ctx)
 {
-    for (int pass = 0; pass < PASSES_MAX && work_pending(ctx); pass++)
-        if (iskra_workq_run(&ctx->round.work) == 0)
+    hand_on(ctx);
+    iskra_api_unlock(ctx);
+}
+
+/* How many items of `work` ran: callbacks may have been among them. */
+static unsigned run_work(struct iskra *ctx)
+{
+    unsigned ran_cnt = 0;
+    for (int pass = 0; pass < PASSES_MAX && work_pending(ctx); pass++) {
+        unsigned cnt = iskra_workq_run(&ctx->round.work);
+        ran_cnt += cnt;
+        if (cnt == 0)
             iskra_workq_run(&ctx->round.xmit);
+    }
+    return ran_cnt;
 }
 
 static void run_timers(struct iskra *ctx)
@@ -90,18 +121,33 @@ static int64_t wait_limit(const struct iskra *ctx, int64_t wait_ns)
     return wait_ns < 0 || until_ns < wait_ns ? until_ns : wait_ns;
 }
 
+/* Reads the clock once more, but nothing else uses this time. */
+static void judge_callbacks(struct iskra *ctx)
+{
+    uint64_t now_ns = ctx->round.pf->now_ns(ctx->round.pf->arg);
+    uint64_t took_ns = now_ns - ctx->round.now_ns;
+    if (took_ns > SLOW_ROUND_NS)
+        iskra_api_log(
+            ctx, ISKRA_LOG_WARNING,
+            "callbacks took %.1f s: meanwhile no request and no ping of a target was served",
+            (double)took_ns / 1e9);
+}
+
 int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
 {
     if (ctx->in_round)
         return -EDEADLK;
-    if (*ctx->own_page != 1)
+    if (!iskra_api_own_process(ctx))
         return -EPERM;
     ctx->in_round = true;
     int rc = iskra_epoll_poll(ctx->epoll, wait_limit(ctx, wait_ns));
     uint64_t begun_ns = ctx->round.now_ns;
-    run_work(ctx);
+    iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
+    unsigned ran_cnt = run_work(ctx);
     run_timers(ctx);
-    run_work(ctx);
+    ran_cnt += run_work(ctx);
+    if (ran_cnt > 0)
+        judge_callbacks(ctx);
     ctx->last_round_ns = begun_ns;
     if (work_pending(ctx))
         iskra_epoll_wake(ctx->epoll);
@@ -112,10 +158,32 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
 
 int iskra_api_wait(struct iskra *ctx, const bool *flag)
 {
-    int rc = 0;
-    while (!*flag && rc == 0)
-        rc = iskra_api_round(ctx, -1);
-    return rc;
+    if (ctx->thread != NULL) {
+        iskra_thread_wait(ctx->thread, flag);
+        return 0;
+    }
+    while (!*flag) {
+        if (iskra_api_round(ctx, -1) == -EPERM)
+            return -EPERM;
+    }
+    return 0;
+}
+
+void iskra_api_run(struct iskra *ctx)
+{
+    const struct iskra_platform *pf = ctx->round.pf;
+    struct pollfd fd = {.fd = iskra_epoll_fd(ctx->epoll), .events = POLLIN};
+    iskra_api_lock(ctx);
+    while (!ctx->ending) {
+        int64_t wait_ns = wait_limit(ctx, -1);
+        iskra_api_unlock(ctx);
+        if (wait_ns != 0)
+            (void)pf->wait(pf->arg, &fd, 1, wait_ns); /* if it fails the round looks all the same */
+        iskra_api_lock(ctx);
+        (void)iskra_api_round(ctx, 0);
+        iskra_thread_tell(ctx->thread);
+    }
+    iskra_api_unlock(ctx);
 }
 
 int iskra_fd(const struct iskra *ctx)
@@ -125,17 +193,17 @@ int iskra_fd(const struct iskra *ctx)
 
 int64_t iskra_timeout_ns(const struct iskra *ctx)
 {
-    return wait_limit(ctx, -1);
+    return ctx->thread != NULL ? -1 : wait_limit(ctx, -1);
 }
 
 int iskra_dispatch(struct iskra *ctx)
 {
-    return iskra_api_round(ctx, 0);
+    return ctx->thread != NULL ? -EBUSY : iskra_api_round(ctx, 0);
 }
 
 int iskra_run_once(struct iskra *ctx, int64_t timeout_ns)
 {
-    return iskra_api_round(ctx, timeout_ns);
+    return ctx->thread != NULL ? -EBUSY : iskra_api_round(ctx, timeout_ns);
 }
 
 void iskra_api_log(struct iskra *ctx, enum iskra_log_level level, const char *fmt, ...)

@@ -378,7 +378,6 @@ static void abandon(struct iskra_nexus *nexus)
 
 void iskra_nexus_abandon_all(struct iskra *ctx)
 {
-    ctx->in_round = true; /* callbacks that run now are inside a call like any other */
     while (!iskra_list_empty(&ctx->nexuses))
         abandon(iskra_container_of(ctx->nexuses.next, struct iskra_nexus, link));
 }

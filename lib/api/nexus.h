@@ -69,7 +69,7 @@ int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
  * has ended, else soon. */
 void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void *arg);
 
-/* iskra_free(): ends everything at once. */
+/* iskra_free(), as if in a round: ends everything at once. */
 void iskra_nexus_abandon_all(struct iskra *ctx);
 
 #endif

@@ -47,6 +47,7 @@ static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct
         return;
     }
     struct iskra_lun *lun = o->lun;
+    lun->ctx = o->nexus->ctx;
     lun->nexus = o->nexus;
     lun->sdev = sdev;
     sdev->queue_depth = o->nexus->url.settings.queue_depth;
@@ -127,32 +128,52 @@ int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
 
 /* ---- closing ---- */
 
-static void lun_free(struct iskra_lun *lun)
+/* Requests that other threads posted while it closed come first: each is in the mailbox, or will be
+ * in a moment. */
+static void end_work(struct iskra_work *work)
 {
-    const struct iskra_platform *pf = lun->nexus->ctx->round.pf;
-    iskra_list_remove(&lun->link);
-    pf->free(pf->arg, lun);
+    struct iskra_lun *lun = iskra_container_of(work, struct iskra_lun, end_work);
+    struct iskra *ctx = lun->ctx;
+    if (atomic_load(&lun->posts) != ISKRA_LUN_POSTS_OVER) {
+        iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
+        iskra_work_schedule(&ctx->round.work, &lun->end_work);
+        return;
+    }
+    void (*closed)(void *arg) = lun->closed;
+    void *arg = lun->closed_arg;
+    ctx->round.pf->free(ctx->round.pf->arg, lun);
+    if (closed != NULL)
+        closed(arg);
+}
+
+static void nexus_given_back(void *arg)
+{
+    struct iskra_lun *lun = arg;
+    iskra_work_init(&lun->end_work, end_work);
+    iskra_work_schedule(&lun->ctx->round.work, &lun->end_work);
 }
 
 static void device_gone(void *arg)
 {
     struct iskra_lun *lun = arg;
     struct iskra_nexus *nexus = lun->nexus;
-    void (*closed)(void *arg) = lun->closed;
-    void *closed_arg = lun->closed_arg;
-    lun_free(lun);
-    iskra_nexus_put(nexus, closed, closed_arg);
+    iskra_list_remove(&lun->link);
+    lun->nexus = NULL;
+    lun->sdev = NULL;
+    iskra_nexus_put(nexus, nexus_given_back, lun);
 }
 
 void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg)
 {
     struct iskra *ctx = iskra_lun_ctx(lun);
-    if (lun->closing || iskra_api_enter(ctx, NULL))
+    if (iskra_api_enter(ctx, NULL))
         return;
-    lun->closing = true;
-    lun->closed = fn;
-    lun->closed_arg = arg;
-    iskra_sdev_remove(lun->sdev, device_gone, lun);
+    if (!lun->closing) {
+        iskra_lun_set_closing(lun);
+        lun->closed = fn;
+        lun->closed_arg = arg;
+        iskra_sdev_remove(lun->sdev, device_gone, lun);
+    }
     iskra_api_leave(ctx);
 }
 
@@ -160,7 +181,7 @@ void iskra_lun_abandon(struct iskra_lun *lun)
 {
     if (lun->closing)
         return;
-    lun->closing = true;
+    iskra_lun_set_closing(lun);
     iskra_sdev_remove(lun->sdev, device_gone, lun);
 }
 

@@ -69,11 +69,11 @@ int iskra_ping_sync(struct iskra_lun *lun, const void *data, uint32_t len, uint6
 {
     struct iskra *ctx = iskra_lun_ctx(lun);
     struct waiter w = {.err = err};
-    if (ctx->in_round)
-        return iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback");
-    int rc = iskra_ping(lun, data, len, timeout_ns, finished, &w, err);
-    while (rc == 0 && !w.finished)
-        (void)iskra_api_round(ctx, -1); /* its time limit ends it, even if waiting fails */
+    int rc = iskra_api_may_block(ctx, err);
+    if (rc == 0)
+        rc = iskra_ping(lun, data, len, timeout_ns, finished, &w, err);
+    if (rc == 0)
+        rc = iskra_api_wait(ctx, &w.finished);
     if (rc == 0)
         rc = w.status;
     if (rc == 0 && ret_rtt_ns != NULL)

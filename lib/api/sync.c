@@ -25,14 +25,14 @@ static int io_sync(struct iskra_lun *lun, struct iskra_io *io, struct iskra_erro
 {
     struct iskra *ctx = iskra_lun_ctx(lun);
     bool finished = false;
-    if (ctx->in_round)
-        return iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback");
+    int rc = iskra_api_may_block(ctx, err);
+    if (rc)
+        return rc;
     io->done = io_done;
     io->user = &finished;
-    int rc = iskra_submit(lun, io);
-    while (rc == 0 && !finished)
-        (void)iskra_api_round(ctx,
-                              -1); /* a failing wait still runs timers, which end the request */
+    rc = iskra_submit(lun, io);
+    if (rc == 0)
+        rc = iskra_api_wait(ctx, &finished);
     if (rc == 0)
         rc = io->status;
     if (rc && err != NULL)
@@ -144,9 +144,9 @@ int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_l
                     struct iskra_error *err)
 {
     struct waiter w = {.err = err};
-    if (ctx->in_round)
-        return iskra_fail(err, ISKRA_E_USAGE, EDEADLK, "a blocking call from inside a callback");
-    int rc = iskra_open(ctx, url, opened, &w, err);
+    int rc = iskra_api_may_block(ctx, err);
+    if (rc == 0)
+        rc = iskra_open(ctx, url, opened, &w, err);
     if (rc == 0)
         rc = iskra_api_wait(ctx, &w.flag);
     if (rc == 0)
@@ -167,8 +167,9 @@ int iskra_close_sync(struct iskra_lun *lun)
         return 0;
     struct iskra *ctx = iskra_lun_ctx(lun);
     bool flag = false;
-    if (ctx->in_round)
-        return -EDEADLK;
+    int rc = iskra_api_may_block(ctx, NULL);
+    if (rc)
+        return rc;
     iskra_close(lun, closed, &flag);
     return iskra_api_wait(ctx, &flag);
 }

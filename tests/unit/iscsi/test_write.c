@@ -12,8 +12,7 @@ static void first_burst_survives_a_full_socket_at_every_byte(void **state)
     keys.hdr_digest = keys.data_digest = true;
     for (size_t at = 0;; at++) {
         struct rig *r = write_rig(&keys, 1);
-        write_init(r, &cmds[0], 1021, 5);
-        write_queue(r, &cmds[0]);
+        write_submit(r, &cmds[0], 1021, 5);
         r->room = at;
         rig_run(r);
         assert_true(r->out_len <= at);
@@ -30,14 +29,10 @@ static void first_burst_survives_a_full_socket_at_every_byte(void **state)
 static void answer_to_an_r2t_survives_sends_of_one_byte(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 1);
     struct gen_r2t r2t;
-    write_init(r, &cmds[0], 1501, 6);
-    write_queue(r, &cmds[0]);
-    rig_run(r);
-    assert_int_equal(write_expect_command(r, &keys, &cmds[0]), 0);
+    assert_int_equal(write_begin(r, &keys, &cmds[0], 1501, 6), 0);
     write_feed_r2t(r, &cmds[0], 0, 1501, &r2t);
     r->room = 0;
     rig_run(r);
@@ -55,12 +50,10 @@ static void answer_to_an_r2t_survives_sends_of_one_byte(void **state)
 static void writes_take_turns_pdu_by_pdu(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 4);
     for (int i = 0; i < 3; i++) {
-        write_init(r, &cmds[i], 4096, 7);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 4096, 7);
     }
     rig_run(r);
     for (int i = 0; i < 3; i++)
@@ -85,8 +78,7 @@ static void unsolicited_data_follows_its_own_command(void **state)
     keys.first_burst = 2000;
     struct rig *r = write_rig(&keys, 1);
     for (int i = 0; i < 3; i++) {
-        write_init(r, &cmds[i], 3000, 8);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 3000, 8);
     }
     rig_run(r);
     for (int i = 0; i < 3; i++)
@@ -107,8 +99,7 @@ static void r2t_that_arrives_during_the_first_burst_waits_for_its_end(void **sta
     struct gen_r2t r2t;
     r->room = 0;
     for (int i = 0; i < 4; i++) { /* 120 Data-Out: more than the ring holds */
-        write_init(r, &cmds[i], 16000, 9);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 16000, 9);
     }
     rig_run(r);
     assert_int_equal(iskra_tcp_xmit_room(&rig_conn(r)->tcp), 0);
@@ -119,8 +110,7 @@ static void r2t_that_arrives_during_the_first_burst_waits_for_its_end(void **sta
     r = write_rig(&keys, 1);
     r->room = 0;
     for (int i = 0; i < 3; i++) {
-        write_init(r, &cmds[i], 16000, 9);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 16000, 9);
     }
     rig_run(r);
     write_feed_r2t(r, &cmds[1], 15000, 1000, &r2t);
@@ -135,13 +125,11 @@ static void r2t_that_arrives_during_the_first_burst_waits_for_its_end(void **sta
 static void ping_overtakes_data_that_is_not_in_the_ring(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     keys.max_burst = 16384;
     struct rig *r = write_rig(&keys, 1);
     for (int i = 0; i < 3; i++) {
-        write_init(r, &cmds[i], 16384, 10);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 16384, 10);
     }
     rig_run(r);
     for (int i = 0; i < 3; i++) {
@@ -165,8 +153,7 @@ static void ping_overtakes_data_that_is_not_in_the_ring(void **state)
 static void no_more_than_one_send_waits_in_the_ring(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     keys.max_recv = 65536;
     keys.max_burst = 1 << 20;
     struct rig *r = write_rig(&keys, 1);
@@ -202,12 +189,10 @@ static void one_r2t_more_than_may_be_outstanding_loses_the_connection(void **sta
 {
     (void)state;
     static const uint32_t negotiated[] = {1, 4, 64, 65535}, taken[] = {1, 4, 64, 64};
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     for (int i = 0; i < 4; i++) {
         struct rig *r = write_rig(&keys, negotiated[i]);
-        write_init(r, &cmds[0], 16384, 14);
-        write_queue(r, &cmds[0]);
+        write_submit(r, &cmds[0], 16384, 14);
         rig_run(r);
         for (uint32_t k = 0; k < taken[i]; k++)
             write_feed_r2t(r, &cmds[0], k * 100, 100, NULL);
@@ -238,8 +223,7 @@ static void relogin_with_another_max_outstanding_r2t(void **state)
 {
     (void)state;
     static const uint32_t negotiated[] = {1, 8, 2};
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 4);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(rig_stop(r, ISKRA_STOP_RECOVER), 0);
@@ -251,8 +235,7 @@ static void relogin_with_another_max_outstanding_r2t(void **state)
         struct gen_r2t r2ts[2][8];
         uint32_t part = 4096 / negotiated[i];
         for (int k = 0; k < 2; k++) { /* neighbours among the tasks */
-            write_init(r, &cmds[k], 4096, 15);
-            write_queue(r, &cmds[k]);
+            write_submit(r, &cmds[k], 4096, 15);
         }
         rig_run(r);
         for (int k = 0; k < 2; k++)
@@ -269,13 +252,9 @@ static void relogin_with_another_max_outstanding_r2t(void **state)
 static void r2ts_in_any_order_and_twice_are_obeyed(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 4);
-    write_init(r, &cmds[0], 16000, 16);
-    write_queue(r, &cmds[0]);
-    rig_run(r);
-    (void)write_expect_command(r, &keys, &cmds[0]);
+    (void)write_begin(r, &keys, &cmds[0], 16000, 16);
     static const uint32_t offsets[] = {12000, 0, 4000, 0, 8000, 15999};
     for (int i = 0; i < 6; i++) {
         struct gen_r2t r2t;
@@ -313,8 +292,7 @@ static void write_of_no_bytes_is_a_command_without_data(void **state)
 {
     (void)state;
     struct rig *r = write_rig(&write_keys_default, 1);
-    write_init(r, &cmds[0], 0, 23);
-    write_queue(r, &cmds[0]);
+    write_submit(r, &cmds[0], 0, 23);
     rig_run(r);
     assert_int_equal(rig_sent(r)[1], 0x81);
     write_finish(r, &cmds[0]);

@@ -10,13 +10,11 @@ static struct write_cmd cmds[4];
 static void early_status_ends_the_data_but_not_the_loan(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     keys.max_burst = 16384;
     struct rig *r = write_rig(&keys, 1);
     for (int i = 0; i < 3; i++) {
-        write_init(r, &cmds[i], 16384, 12);
-        write_queue(r, &cmds[i]);
+        write_submit(r, &cmds[i], 16384, 12);
     }
     rig_run(r);
     for (int i = 0; i < 3; i++) {
@@ -55,10 +53,7 @@ static void r2t_of_a_write_that_is_over_loses_the_connection(void **state)
     (void)state;
     struct gen_keys keys = write_keys_default;
     struct rig *r = write_rig(&keys, 1);
-    write_init(r, &cmds[0], 512, 13);
-    write_queue(r, &cmds[0]);
-    rig_run(r);
-    (void)write_expect_command(r, &keys, &cmds[0]);
+    (void)write_begin(r, &keys, &cmds[0], 512, 13);
     write_finish(r, &cmds[0]);
     write_feed_r2t(r, &cmds[0], 0, 512, NULL);
     rig_assert_conn_error(r, ISKRA_CONN_BAD_ITT);
@@ -68,14 +63,10 @@ static void r2t_of_a_write_that_is_over_loses_the_connection(void **state)
 static void tag_comes_back_without_the_r2ts_of_its_last_command(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 1);
     for (int i = 0; i < 70; i++) { /* every tag is used twice */
-        write_init(r, &cmds[0], 512, 24);
-        write_queue(r, &cmds[0]);
-        rig_run(r);
-        (void)write_expect_command(r, &keys, &cmds[0]);
+        (void)write_begin(r, &keys, &cmds[0], 512, 24);
         write_feed_r2t(r, &cmds[0], 0, 512, NULL);
         struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, cmds[0].gen.itt, 8);
         rsp.max_cmd_sn = rsp.exp_cmd_sn + 31;
@@ -97,8 +88,7 @@ static void stop_in_the_middle_of_a_data_out_gives_every_loan_back_once(void **s
     for (size_t room = 0; room < 3000; room += 61) {
         struct rig *r = write_rig(&keys, 1);
         for (int i = 0; i < 2; i++) {
-            write_init(r, &cmds[i], 4000, 17);
-            write_queue(r, &cmds[i]);
+            write_submit(r, &cmds[i], 4000, 17);
         }
         r->room = room;
         rig_run(r);
@@ -123,13 +113,9 @@ static void stop_in_the_middle_of_a_data_out_gives_every_loan_back_once(void **s
 static void nothing_is_sent_after_a_logout(void **state)
 {
     (void)state;
-    struct gen_keys keys = write_keys_default;
-    keys.immediate_data = false;
+    struct gen_keys keys = write_keys_solicited;
     struct rig *r = write_rig(&keys, 1);
-    write_init(r, &cmds[0], 512, 18);
-    write_queue(r, &cmds[0]);
-    rig_run(r);
-    (void)write_expect_command(r, &keys, &cmds[0]);
+    (void)write_begin(r, &keys, &cmds[0], 512, 18);
     struct iskra_pdu_logout logout = {.immediate = true, .itt = 0};
     uint8_t hdr[ISKRA_BHS_LEN];
     iskra_logout_encode(&logout, hdr);
@@ -150,8 +136,7 @@ static void memory_that_changes_under_the_send_costs_nothing(void **state)
     keys.first_burst = 4096;
     keys.data_digest = true;
     struct rig *r = write_rig(&keys, 1);
-    write_init(r, &cmds[0], 4096, 19);
-    write_queue(r, &cmds[0]);
+    write_submit(r, &cmds[0], 4096, 19);
     r->room = 700;
     rig_run(r);
     memset(cmds[0].sheet, 0x55, sizeof(cmds[0].sheet));
@@ -175,10 +160,7 @@ static void good_for_data_that_was_never_sent_is_no_success(void **state)
     struct gen_keys keys = write_keys_default;
     for (int i = 0; i < 4; i++) {
         struct rig *r = write_rig(&keys, 1);
-        write_init(r, &cmds[0], 4096, 20);
-        write_queue(r, &cmds[0]);
-        rig_run(r);
-        assert_int_equal(write_expect_command(r, &keys, &cmds[0]), 512);
+        assert_int_equal(write_begin(r, &keys, &cmds[0], 4096, 20), 512);
         struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, cmds[0].gen.itt, 0);
         rsp.underflow = rows[i].residual > 0;
         rsp.residual = rows[i].residual;
@@ -213,10 +195,7 @@ static void nothing_is_allocated_between_submit_and_done(void **state)
     keys.data_digest = true;
     struct rig *r = write_rig(&keys, 4);
     unsigned before = r->alloc_cnt;
-    write_init(r, &cmds[0], 4096, 21);
-    write_queue(r, &cmds[0]);
-    rig_run(r);
-    (void)write_expect_command(r, &keys, &cmds[0]);
+    (void)write_begin(r, &keys, &cmds[0], 4096, 21);
     struct gen_r2t r2t;
     write_feed_r2t(r, &cmds[0], 512, 3584, &r2t);
     rig_run(r);

@@ -75,6 +75,20 @@ void write_queue(struct rig *r, struct write_cmd *w)
     };
 }
 
+void write_submit(struct rig *r, struct write_cmd *w, uint32_t len, uint32_t seed)
+{
+    write_init(r, w, len, seed);
+    write_queue(r, w);
+}
+
+uint32_t write_begin(struct rig *r, const struct gen_keys *keys, struct write_cmd *w, uint32_t len,
+                     uint32_t seed)
+{
+    write_submit(r, w, len, seed);
+    rig_run(r);
+    return write_expect_command(r, keys, w);
+}
+
 void write_socket_takes(struct rig *r, size_t len)
 {
     r->room = len;

@@ -27,6 +27,14 @@ static const struct gen_keys write_keys_default = {
     .max_recv = 512,
 };
 
+/* All data waits for R2Ts. */
+static const struct gen_keys write_keys_solicited = {
+    .initial_r2t = true,
+    .first_burst = 1024,
+    .max_burst = 4096,
+    .max_recv = 512,
+};
+
 struct rig *write_rig(const struct gen_keys *keys, uint32_t max_r2t);
 
 /* A write of len <= RIG_DATA_LEN bytes in pieces of odd sizes, some of them empty, some way into
@@ -35,6 +43,13 @@ void write_init(struct rig *r, struct write_cmd *w, uint32_t len, uint32_t seed)
 
 /* Queued; the numbers that the generator needs are noted. Nothing runs. */
 void write_queue(struct rig *r, struct write_cmd *w);
+
+/* Both of that. */
+void write_submit(struct rig *r, struct write_cmd *w, uint32_t len, uint32_t seed);
+
+/* And run, with the first burst as expected. Returns how much of the data that held. */
+uint32_t write_begin(struct rig *r, const struct gen_keys *keys, struct write_cmd *w, uint32_t len,
+                     uint32_t seed);
 
 /* The socket, full so far, takes len bytes more. */
 void write_socket_takes(struct rig *r, size_t len);

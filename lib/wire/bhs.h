@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <iskra/error.h>
+
 #include "wire/be.h"
 
 #define ISKRA_BHS_LEN      48u
@@ -307,7 +309,7 @@ const char *iskra_opcode_name(uint8_t opcode); /* "SCSI Response" */
 const char *iskra_tmf_function_name(uint8_t function);
 const char *iskra_reject_reason_name(uint8_t reason);
 const char *iskra_login_status_name(uint8_t status_class, uint8_t status_detail);
-const char *iskra_scsi_status_name(uint8_t status); /* "CHECK CONDITION" */
-const char *iskra_sense_key_name(uint8_t key);      /* "ILLEGAL REQUEST" */
+ISKRA_PUBLIC const char *iskra_scsi_status_name(uint8_t status); /* "CHECK CONDITION" */
+ISKRA_PUBLIC const char *iskra_sense_key_name(uint8_t key);      /* "ILLEGAL REQUEST" */
 
 #endif

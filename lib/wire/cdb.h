@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <iskra/codes.h>
+
 #include "wire/bhs.h"
 
 enum iskra_scsi_op {
@@ -48,17 +50,6 @@ enum iskra_scsi_op {
 #define ISKRA_MI_REPORT_OPCODES    0x0cu /* of MAINTENANCE IN */
 #define ISKRA_VARLEN_READ_32       0x0009u
 #define ISKRA_VARLEN_WRITE_32      0x000bu
-
-enum iskra_scsi_status {
-    ISKRA_STATUS_GOOD = 0x00,
-    ISKRA_STATUS_CHECK_CONDITION = 0x02,
-    ISKRA_STATUS_CONDITION_MET = 0x04,
-    ISKRA_STATUS_BUSY = 0x08,
-    ISKRA_STATUS_RESERVATION_CONFLICT = 0x18,
-    ISKRA_STATUS_TASK_SET_FULL = 0x28,
-    ISKRA_STATUS_ACA_ACTIVE = 0x30,
-    ISKRA_STATUS_TASK_ABORTED = 0x40,
-};
 
 /* Bits of struct iskra_cdb.flags. */
 enum {
@@ -116,7 +107,7 @@ enum iskra_cdb_dir iskra_cdb_dir(const struct iskra_cdb *fields);
 
 /* "READ(10)"; "?" for an unknown one. A service action is looked at only where the opcode has them.
  * Static storage. */
-const char *iskra_cdb_name(uint8_t opcode, uint16_t service_action);
+ISKRA_PUBLIC const char *iskra_cdb_name(uint8_t opcode, uint16_t service_action);
 
 /* Builders. `flags` takes the ISKRA_CDB_ bits that the command has. Values that do not fit return
  * 0. */

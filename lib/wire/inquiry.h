@@ -6,26 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <iskra/codes.h>
 #include <iskra/error.h>
 
 #define ISKRA_INQUIRY_LEN 36u
 #define ISKRA_INQUIRY_LEN_MIN                                                                      \
     36u /* SPC says a device sends at least this much; less is refused                             \
          */
-
-enum iskra_device_type {
-    ISKRA_TYPE_DISK = 0x00,
-    ISKRA_TYPE_TAPE = 0x01,
-    ISKRA_TYPE_CDROM = 0x05,
-    ISKRA_TYPE_CONTROLLER = 0x0c, /* storage array controller: tgt's LUN 0 */
-    ISKRA_TYPE_ENCLOSURE = 0x0d,
-    ISKRA_TYPE_WELL_KNOWN = 0x1e,
-    ISKRA_TYPE_UNKNOWN = 0x1f,
-};
-/* Peripheral qualifier: 0 = connected, 1 = possible but not connected, 3 = no such LUN here. */
-#define ISKRA_PQ_CONNECTED     0u
-#define ISKRA_PQ_NOT_CONNECTED 1u
-#define ISKRA_PQ_ABSENT        3u
 
 /* Text fields are NUL-terminated, without the padding spaces, and safe to print: a byte outside
  * 20h..7Eh is shown as '?'. */

@@ -11,23 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum iskra_sense_key {
-    ISKRA_SENSE_NO_SENSE = 0x0,
-    ISKRA_SENSE_RECOVERED_ERROR = 0x1,
-    ISKRA_SENSE_NOT_READY = 0x2,
-    ISKRA_SENSE_MEDIUM_ERROR = 0x3,
-    ISKRA_SENSE_HARDWARE_ERROR = 0x4,
-    ISKRA_SENSE_ILLEGAL_REQUEST = 0x5,
-    ISKRA_SENSE_UNIT_ATTENTION = 0x6,
-    ISKRA_SENSE_DATA_PROTECT = 0x7,
-    ISKRA_SENSE_BLANK_CHECK = 0x8,
-    ISKRA_SENSE_VENDOR_SPECIFIC = 0x9,
-    ISKRA_SENSE_COPY_ABORTED = 0xa,
-    ISKRA_SENSE_ABORTED_COMMAND = 0xb,
-    ISKRA_SENSE_VOLUME_OVERFLOW = 0xd,
-    ISKRA_SENSE_MISCOMPARE = 0xe,
-    ISKRA_SENSE_COMPLETED = 0xf,
-};
+#include <iskra/codes.h>
+#include <iskra/error.h>
 
 struct iskra_sense {
     bool valid;      /* decoded; what iskra_sense_decode() succeeded on */
@@ -67,6 +52,6 @@ int iskra_sense_segment(const uint8_t *segment, size_t len, const uint8_t **ret_
                         size_t *ret_len);
 
 /* "LOGICAL BLOCK ADDRESS OUT OF RANGE"; "?" for one not in the table. Static storage. */
-const char *iskra_asc_name(uint8_t asc, uint8_t ascq);
+ISKRA_PUBLIC const char *iskra_asc_name(uint8_t asc, uint8_t ascq);
 
 #endif

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <iskra/codes.h>
+
 enum iskra_vpd_code {
     ISKRA_VPD_SUPPORTED = 0x00,
     ISKRA_VPD_SERIAL = 0x80,
@@ -40,20 +42,6 @@ bool iskra_vpd_supports(const uint8_t *bytes, size_t len, uint8_t code);
 int iskra_vpd_serial(const uint8_t *bytes, size_t len, const uint8_t **ret_serial, size_t *ret_len);
 
 /* Page 83h, one designator. */
-enum iskra_designator_type {
-    ISKRA_DESIGNATOR_VENDOR = 0,
-    ISKRA_DESIGNATOR_T10 = 1,
-    ISKRA_DESIGNATOR_EUI64 = 2,
-    ISKRA_DESIGNATOR_NAA = 3,
-    ISKRA_DESIGNATOR_PORT = 4, /* relative target port */
-    ISKRA_DESIGNATOR_PORT_GROUP = 5,
-    ISKRA_DESIGNATOR_LU_GROUP = 6,
-    ISKRA_DESIGNATOR_MD5 = 7,
-    ISKRA_DESIGNATOR_NAME = 8, /* SCSI name string */
-};
-#define ISKRA_ASSOCIATION_LUN    0u
-#define ISKRA_ASSOCIATION_PORT   1u
-#define ISKRA_ASSOCIATION_TARGET 2u
 struct iskra_designator {
     uint8_t protocol; /* 5 = iSCSI; meaningful if protocol_valid */
     bool protocol_valid;

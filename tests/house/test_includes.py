@@ -11,7 +11,7 @@ import house
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # What a layer may see beside itself. An entry is a layer, or one file. "base" is what everybody in lib/ and target/ may see.
-BASE = {"wire", "root", "include/iskra/error.h", "include/iskra/extent.h", "include/iskra/platform.h", "include/iskra/trace.h"}
+BASE = {"wire", "root", "include/iskra/codes.h", "include/iskra/error.h", "include/iskra/extent.h", "include/iskra/platform.h", "include/iskra/trace.h"}
 LIB_LAYERS = {"root", "wire", "tcp", "iscsi", "scsi", "block", "transport", "control", "api"}
 RULES = {
     "root": BASE,

@@ -50,6 +50,7 @@ static const struct {
     {"window", offsetof(struct iskra_target_options, cmd_window)},
     {"max-transfer-blocks", offsetof(struct iskra_target_options, max_transfer_blocks)},
     {"max-sessions", offsetof(struct iskra_target_options, max_sessions)},
+    {"first-lun", offsetof(struct iskra_target_options, first_lun)},
 };
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "lun_cnt is set as the others are");
 
@@ -358,6 +359,7 @@ static const struct cli_option options[] = {
     {"window", "N", OPTION_NUMBERS + 6, "commands in flight per session [128]"},
     {"max-transfer-blocks", "N", OPTION_NUMBERS + 7, "blocks per command; 0: no limit [0]"},
     {"max-sessions", "N", OPTION_NUMBERS + 8, "[1024]"},
+    {"first-lun", "N", OPTION_NUMBERS + 9, "the number of the first LUN [0]"},
     {"portal", "ADDR:PORT", OPTION_PORTAL, "a further portal that discovery tells"},
     {"user", "NAME", OPTION_USER, "CHAP: only who has this name and the secret may log in"},
     {"password-file", "PATH", OPTION_PASSWORD_FILE, "a file with the user's secret"},

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "error.h"
+
+#define FILE_GRAIN_LEN 4096u
+#define LOOK_MAX       (UINT64_C(1) << 22) /* grains of a RAM disk: half a MiB of its map */
 
 /* FNV-1a over the target's name and the LUN, stirred: the same disk has the same identity after
  * every restart, and two disks differ in all digits. */
@@ -51,18 +53,19 @@ static int open_file(struct target_lun *lun, const struct iskra_target_backend *
     return 0;
 }
 
-static int map_ram(struct target_lun *lun, uint64_t size, struct iskra_error *err)
+/* Bytes that a RAM disk takes and gives back at once. */
+static uint32_t ram_grain_len(const struct target_lun *lun)
 {
-    if (size > SIZE_MAX / 2)
-        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "LUN %u: %ju bytes of memory are too many",
-                          lun->number, (uintmax_t)size);
-    /* Pages come into being when they are first written; until then the disk costs nothing. */
-    void *p = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
-        return iskra_fail(err, ISKRA_E_NOMEM, errno, "LUN %u: cannot map %ju bytes: %s",
-                          lun->number, (uintmax_t)size, strerror(errno));
-    lun->ram = p;
+    uint32_t page_len = (uint32_t)sysconf(_SC_PAGESIZE);
+    return lun->block_len > page_len ? lun->block_len : page_len;
+}
+
+static int open_ram(struct target_lun *lun, struct iskra_error *err)
+{
+    int rc = target_ram_init(&lun->ram, target_lun_len(lun), ram_grain_len(lun));
+    if (rc < 0)
+        return iskra_fail(err, ISKRA_E_NOMEM, -rc, "LUN %u: cannot map %ju bytes: %s", lun->number,
+                          (uintmax_t)target_lun_len(lun), strerror(-rc));
     return 0;
 }
 
@@ -93,15 +96,13 @@ int target_lun_open(struct target_lun *lun, const struct iskra_target_backend *b
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "LUN %u: %ju bytes are less than a block",
                           number, (uintmax_t)size);
     if (lun->kind == ISKRA_TARGET_RAM)
-        return map_ram(lun, target_lun_len(lun), err);
+        return open_ram(lun, err);
     return 0;
 }
 
 void target_lun_close(struct target_lun *lun)
 {
-    if (lun->ram)
-        (void)munmap(lun->ram, (size_t)target_lun_len(lun)); /* of a mapping of ours: cannot fail */
-    lun->ram = NULL;
+    target_ram_done(&lun->ram);
     if (lun->kind == ISKRA_TARGET_FILE && lun->fd >= 0)
         (void)close(lun->fd); /* written data was flushed when the initiator asked for it */
     lun->fd = -1;
@@ -114,7 +115,7 @@ int target_lun_read(const struct target_lun *lun, uint64_t pos, uint8_t *buf, ui
         return 0;
     }
     if (lun->kind == ISKRA_TARGET_RAM) {
-        memcpy(buf, lun->ram + pos, len);
+        target_ram_read(&lun->ram, pos, buf, len);
         return 0;
     }
     while (len > 0) {
@@ -137,7 +138,7 @@ int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *
     if (lun->kind == ISKRA_TARGET_NULL)
         return 0;
     if (lun->kind == ISKRA_TARGET_RAM) {
-        memcpy(lun->ram + pos, buf, len);
+        target_ram_write(&lun->ram, pos, buf, len);
         return 0;
     }
     while (len > 0) {
@@ -155,28 +156,12 @@ int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *
     return 0;
 }
 
-/* Whole pages go back to the system and are zeros when they are next touched. */
-static int discard_ram(const struct target_lun *lun, uint64_t pos, uint64_t len)
-{
-    uint64_t page_len = (uint64_t)sysconf(_SC_PAGESIZE), end = pos + len;
-    uint64_t first = (pos + page_len - 1) / page_len * page_len, last = end / page_len * page_len;
-    if (first >= last) {
-        memset(lun->ram + pos, 0, len);
-        return 0;
-    }
-    if (madvise(lun->ram + first, last - first, MADV_DONTNEED) < 0)
-        return -errno;
-    memset(lun->ram + pos, 0, first - pos);
-    memset(lun->ram + last, 0, end - last);
-    return 0;
-}
-
 int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len)
 {
     if (lun->kind == ISKRA_TARGET_NULL || len == 0)
         return 0;
     if (lun->kind == ISKRA_TARGET_RAM)
-        return discard_ram(lun, pos, len);
+        return target_ram_discard(&lun->ram, pos, len);
     int rc;
     do
         rc = fallocate(lun->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)pos, (off_t)len);
@@ -184,6 +169,44 @@ int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len)
     if (rc == 0)
         return 0;
     return errno == ENOTSUP || errno == ENOSYS || errno == ENODEV ? -EOPNOTSUPP : -errno;
+}
+
+uint32_t target_lun_grain(const struct target_lun *lun)
+{
+    switch (lun->kind) {
+    case ISKRA_TARGET_RAM:
+        return lun->ram.grain_len;
+    case ISKRA_TARGET_FILE: /* what file systems take; a wrong guess costs holes, not data */
+        return lun->block_len > FILE_GRAIN_LEN ? lun->block_len : FILE_GRAIN_LEN;
+    case ISKRA_TARGET_NULL:
+        break;
+    }
+    return 0;
+}
+
+/* From `pos` to the next change, bytes; what the file system does not tell counts as data. */
+static bool file_hole(const struct target_lun *lun, uint64_t pos, uint64_t *ret_len)
+{
+    uint64_t left = target_lun_len(lun) - pos;
+    off_t data = lseek(lun->fd, (off_t)pos, SEEK_DATA);
+    bool hole = data < 0 ? errno == ENXIO : (uint64_t)data >= pos + lun->block_len;
+    off_t next = hole ? data : lseek(lun->fd, data < 0 ? (off_t)pos : data, SEEK_HOLE);
+    *ret_len = next < 0 || (uint64_t)next - pos > left ? left : (uint64_t)next - pos;
+    return hole;
+}
+
+bool target_lun_hole(const struct target_lun *lun, uint64_t pos, uint64_t *ret_len)
+{
+    uint64_t len = target_lun_len(lun) - pos;
+    bool hole = false;
+    if (lun->kind == ISKRA_TARGET_RAM)
+        hole = target_ram_hole(&lun->ram, pos, LOOK_MAX, &len);
+    else if (lun->kind == ISKRA_TARGET_FILE)
+        hole = file_hole(lun, pos, &len);
+    /* A block that is only in part a hole is none. */
+    uint64_t part = len % lun->block_len;
+    *ret_len = part == 0 ? len : hole ? len - part : len - part + lun->block_len;
+    return hole;
 }
 
 int target_lun_flush(const struct target_lun *lun)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "target/ram.h"
 #include "target/target.h"
 
 struct target_lun {
@@ -14,9 +15,9 @@ struct target_lun {
     uint32_t block_len; /* bytes */
     uint64_t block_cnt;
     bool read_only;
-    uint8_t *ram; /* RAM: mapped, owned */
-    int fd;       /* FILE: owned, else -1 */
-    uint64_t id;  /* stable per (target name, number) */
+    struct target_ram ram; /* RAM */
+    int fd;                /* FILE: owned, else -1 */
+    uint64_t id;           /* stable per (target name, number) */
 };
 
 /* 0 or a negative errno, told in *err. `index`: which LUN. */
@@ -38,6 +39,13 @@ int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *
 /* Gives back the storage of bytes [pos, pos + len), which then read as zeros. 0 or a negative
  * errno; -EOPNOTSUPP: the file system has no such thing, nothing has happened. */
 int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len);
+
+/* What it takes to make a hole: this many bytes, aligned. 0: it has none. */
+uint32_t target_lun_grain(const struct target_lun *lun);
+
+/* Is there nothing at byte `pos`, the first of a block, and for how many bytes, whole blocks, from
+ * there on is the answer the same? It may say fewer than there are, but at least one block. */
+bool target_lun_hole(const struct target_lun *lun, uint64_t pos, uint64_t *ret_len);
 
 /* Makes what was written durable. 0 or a negative errno. */
 int target_lun_flush(const struct target_lun *lun);

@@ -130,7 +130,6 @@ struct target_task {
     uint32_t sent_len, data_sn;
     uint64_t pos;                 /* TASK_BLOCKS, SINK_BLOCKS, SINK_COMPARE: byte on the LUN */
     const struct target_lun *lun; /* NULL: no such LUN */
-    uint32_t lun_number;
     struct iskra_cdb cdb;
     uint8_t byte_check; /* BYTCHK of VERIFY and WRITE AND VERIFY, which has no place in `cdb` */
 
@@ -258,6 +257,8 @@ enum pdu_verdict target_scsi_pdu(struct iskra_target_conn *conn, const struct ta
 void target_task_enter(struct iskra_target_conn *conn, struct target_task *task,
                        enum task_phase phase);
 void target_task_release(struct iskra_target_conn *conn, struct target_task *task);
+/* NULL: there is no such LUN. */
+const struct target_lun *target_lun_find(const struct iskra_target *target, uint64_t lun);
 /* SBC-3 4.33: both the first block and the last must exist; a transfer of none at the very end is
  * fine. */
 bool target_range_ok(const struct target_lun *lun, uint64_t lba, uint64_t block_cnt);

@@ -64,14 +64,24 @@ static bool copy(struct iskra_target_conn *conn, struct target_task *task, uint8
     return true;
 }
 
+/* Memory that nobody has written to is not looked at: see ram.h. */
+static const uint8_t *bytes_find(const struct iskra_target_conn *conn, const struct target_lun *lun,
+                                 uint64_t pos, uint32_t len)
+{
+    const struct target_ram *ram = &lun->ram;
+    uint64_t hole_len;
+    if (lun->kind == ISKRA_TARGET_NULL ||
+        (target_ram_hole(ram, pos, len / ram->grain_len + 1, &hole_len) && hole_len >= len))
+        return conn->target->zeros;
+    return ram->bytes + pos;
+}
+
 static bool payload_find(struct iskra_target_conn *conn, struct target_task *task,
                          struct out_pdu *pdu, uint32_t len)
 {
     if (!by_reference(conn, task))
         return copy(conn, task, pdu->room, len);
-    pdu->payload = task->lun->kind == ISKRA_TARGET_NULL
-                       ? conn->target->zeros
-                       : task->lun->ram + task->pos + task->sent_len;
+    pdu->payload = bytes_find(conn, task->lun, task->pos + task->sent_len, len);
     pdu->payload_len = len;
     return true;
 }

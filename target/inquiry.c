@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "target/lba_status.h"
+#include "target/opcodes.h"
 #include "wire/capacity.h"
-#include "wire/extent.h"
 #include "wire/inquiry.h"
 #include "wire/luns.h"
 #include "wire/mode.h"
@@ -106,13 +107,14 @@ static int vpd(const struct iskra_target *target, const struct target_task *task
 {
     struct iskra_vpd_out out;
     const struct target_lun *lun = task->lun;
-    struct iskra_block_limits limits = {.wsnz = true,
-                                        .max_transfer_blocks = target->options.max_transfer_blocks,
-                                        .max_compare_and_write_blocks =
-                                            (uint8_t)target_compare_write_blocks(lun),
-                                        .max_unmap_blocks = UINT32_MAX,
-                                        .max_unmap_descriptor_cnt = UNMAP_CNT_MAX,
-                                        .max_write_same_blocks = WRITE_SAME_MAX / lun->block_len};
+    struct iskra_block_limits limits = {
+        .wsnz = true,
+        .max_transfer_blocks = target->options.max_transfer_blocks,
+        .max_compare_and_write_blocks = (uint8_t)target_compare_write_blocks(lun),
+        .max_unmap_blocks = UINT32_MAX,
+        .max_unmap_descriptor_cnt = UNMAP_CNT_MAX,
+        .unmap_granularity_blocks = target_lun_grain(lun) / lun->block_len,
+        .max_write_same_blocks = WRITE_SAME_MAX / lun->block_len};
     struct iskra_block_characteristics kind = {.rotation_rate = 1};
     struct iskra_provisioning thin = {
         .lbpu = true, .lbpws = true, .lbpws10 = true, .lbprz = 1, .provisioning_type = 2};
@@ -172,7 +174,7 @@ static int report_luns(const struct iskra_target *target, const struct target_ta
     iskra_put_be32(buf, 8 * cnt);
     for (uint32_t i = 0; i < cnt; i++) {
         uint64_t lun;
-        if (iskra_lun_encode(i, &lun) < 0)
+        if (iskra_lun_encode(target->luns[i].number, &lun) < 0)
             return -EINVAL;
         iskra_put_be64(buf + ISKRA_LUNS_HEADER_LEN + 8 * (size_t)i, lun);
     }
@@ -226,12 +228,7 @@ static int service_action_in(const struct target_task *task, uint8_t *buf, size_
         return 0;
     }
     if (task->cdb.service_action == ISKRA_SAI_GET_LBA_STATUS) {
-        uint64_t left = lun->block_cnt - task->cdb.lba; /* > 0: judged before */
-        struct iskra_lba_extent extent = {.lba = task->cdb.lba,
-                                          .block_cnt =
-                                              left < UINT32_MAX ? (uint32_t)left : UINT32_MAX,
-                                          .state = ISKRA_LBA_MAPPED};
-        *ret_len = iskra_lba_status_encode(&extent, 1, buf, 64);
+        *ret_len = target_lba_status(lun, task->cdb.lba, task->cdb.alloc_len, task->full_len, buf);
         return 0;
     }
     return -EINVAL;
@@ -269,6 +266,9 @@ int target_prepare(struct iskra_target_conn *conn, const struct target_task *tas
         break;
     case ISKRA_SCSI_REPORT_LUNS:
         rc = report_luns(target, task, buf, &len);
+        break;
+    case ISKRA_SCSI_MAINTENANCE_IN:
+        rc = target_opcodes_report(&task->cdb, buf, &len);
         break;
     default:
         rc = service_action_in(task, buf, &len);

@@ -1,6 +1,12 @@
-/* Commands and sense codes that the target knows and the initiator has no use for. */
+/* Commands and sense codes that the target knows and the initiator has no use for; and what it says
+ * of all commands. */
 #ifndef ISKRA_TARGET_OPCODES_H
 #define ISKRA_TARGET_OPCODES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct iskra_cdb;
 
 enum target_op {
     TARGET_OP_WRITE_VERIFY_10 = 0x2e,
@@ -34,5 +40,10 @@ enum target_asc {
 #define ASCQ_PROTOCOL_CRC 0x05u
 /* With ASC_WRITE_PROTECTED: SPACE ALLOCATION FAILED WRITE PROTECT */
 #define ASCQ_NO_SPACE 0x07u
+
+/* REPORT SUPPORTED OPERATION CODES: 0 with up to TARGET_OPCODES_LEN_MAX bytes in buf, or -EINVAL:
+ * it cannot be asked like this. */
+#define TARGET_OPCODES_LEN_MAX 1024u
+int target_opcodes_report(const struct iskra_cdb *cdb, uint8_t *buf, size_t *ret_len);
 
 #endif

@@ -7,12 +7,17 @@
 #include "target/opcodes.h"
 #include "wire/luns.h"
 
-static const struct target_lun *lun_find(const struct iskra_target *target, uint64_t lun,
-                                         uint32_t *ret_number)
+const struct target_lun *target_lun_find(const struct iskra_target *target, uint64_t lun)
 {
-    if (iskra_lun_decode(lun, ret_number) < 0 || *ret_number >= target->lun_cnt)
+    uint32_t number, first = target->luns[0].number;
+    if (iskra_lun_decode(lun, &number) < 0 || number < first || number - first >= target->lun_cnt)
         return NULL;
-    return &target->luns[*ret_number];
+    return &target->luns[number - first];
+}
+
+static uint32_t lun_index(const struct iskra_target *target, const struct target_lun *lun)
+{
+    return (uint32_t)(lun - target->luns);
 }
 
 bool target_range_ok(const struct target_lun *lun, uint64_t lba, uint64_t block_cnt)
@@ -72,7 +77,7 @@ static bool answers_always(uint8_t opcode, uint32_t flags)
 
 static bool attention_take(struct iskra_target_conn *conn, struct target_task *task)
 {
-    uint8_t *ascq = &conn->session->attention[task->lun_number];
+    uint8_t *ascq = &conn->session->attention[lun_index(conn->target, task->lun)];
     if (*ascq == 0)
         return false;
     task->sense_key = ISKRA_SENSE_UNIT_ATTENTION;
@@ -132,6 +137,7 @@ static void judge(struct iskra_target_conn *conn, struct target_task *task, bool
     case ISKRA_SCSI_READ_CAPACITY_10:
     case ISKRA_SCSI_SERVICE_ACTION_IN_16:
     case ISKRA_SCSI_REPORT_LUNS:
+    case ISKRA_SCSI_MAINTENANCE_IN:
         judge_prepared(conn, task);
         break;
     default:
@@ -162,7 +168,7 @@ static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
     task->itt = req->itt;
     task->lun_field = req->lun;
     task->edtl = req->edtl;
-    task->lun = lun_find(conn->target, req->lun, &task->lun_number);
+    task->lun = target_lun_find(conn->target, req->lun);
     known = known || task->cdb.opcode == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters */
     if (pdu->digest_ok && !target_fault_answer(conn, task))
         judge(conn, task, known);

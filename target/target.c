@@ -55,6 +55,10 @@ static int options_judge(const struct iskra_target_options *o, struct iskra_erro
         rc = in_range("number of LUNs", o->lun_cnt ? o->lun_cnt : o->backend_cnt, o->backend_cnt,
                       ISKRA_TARGET_LUN_MAX, err);
     if (rc == 0)
+        rc = in_range("number of the last LUN",
+                      (uint64_t)o->first_lun + (o->lun_cnt ? o->lun_cnt : o->backend_cnt) - 1, 0,
+                      ISKRA_TARGET_LUN_MAX - 1, err);
+    if (rc == 0)
         rc = in_range("max_recv", o->max_recv, 512, 262144, err);
     if (rc == 0)
         rc = in_range("first_burst", o->first_burst, 512, ISKRA_DSL_MAX, err);
@@ -84,7 +88,8 @@ static int luns_open(struct iskra_target *target, const struct iskra_target_opti
         uint32_t i =
             target->lun_cnt < options->backend_cnt ? target->lun_cnt : options->backend_cnt - 1;
         int rc = target_lun_open(&target->luns[target->lun_cnt], &options->backends[i],
-                                 options->block_len, target->lun_cnt, target->name, err);
+                                 options->block_len, options->first_lun + target->lun_cnt,
+                                 target->name, err);
         if (rc < 0) {
             target_lun_close(&target->luns[target->lun_cnt]);
             return rc;

@@ -66,6 +66,7 @@ struct iskra_target_options {
     unsigned backend_cnt;
     unsigned
         lun_cnt; /* 0 = backend_cnt; more: the last backend again (RAM: with memory of its own) */
+    uint32_t first_lun; /* 0: the number of the first one */
     uint32_t block_len; /* 512 */
 
     /* What the target asks for in negotiation; the result also depends on the initiator. Bytes. */

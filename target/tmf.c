@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "wire/luns.h"
-
 enum tmf_response {
     TMF_COMPLETE = 0,
     TMF_NO_TASK = 1,
@@ -17,7 +15,7 @@ enum tmf_response {
 };
 
 #define ASCQ_RESET 3u /* 29h/03h: BUS DEVICE RESET FUNCTION OCCURRED */
-#define EVERY_LUN  UINT32_MAX
+#define EVERY_LUN  NULL
 
 static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt)
 {
@@ -31,25 +29,25 @@ static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt
     return TMF_NO_TASK;
 }
 
-static void clear_tasks(struct iskra_target_conn *conn, uint32_t lun)
+static void clear_tasks(struct iskra_target_conn *conn, const struct target_lun *lun)
 {
     for (uint32_t i = 0; i < conn->task_mem_cnt; i++) {
         struct target_task *task = &conn->task_mem[i];
-        if (task->phase != TASK_FREE &&
-            (lun == EVERY_LUN || (task->lun && task->lun_number == lun)))
+        if (task->phase != TASK_FREE && (lun == EVERY_LUN || task->lun == lun))
             target_task_release(conn, task);
     }
 }
 
 /* Of all initiators; `attention`: each session is told by a unit attention. */
-static void clear_everywhere(struct iskra_target *target, uint32_t lun, bool attention)
+static void clear_everywhere(struct iskra_target *target, const struct target_lun *lun,
+                             bool attention)
 {
     ISKRA_LIST_FOREACH(link, &target->sessions)
     {
         struct target_session *session = iskra_container_of(link, struct target_session, link);
         clear_tasks(session->conn, lun);
         for (uint32_t i = 0; attention && i < target->lun_cnt; i++)
-            if (lun == EVERY_LUN || lun == i)
+            if (lun == EVERY_LUN || lun == &target->luns[i])
                 session->attention[i] = ASCQ_RESET;
     }
     target->roused = true; /* windows may have opened: somebody may want to send */
@@ -72,19 +70,18 @@ static void cold_reset(struct iskra_target_conn *conn)
 
 static enum tmf_response execute(struct iskra_target_conn *conn, const struct iskra_pdu_tmf *req)
 {
-    uint32_t lun;
-    bool lun_exists = iskra_lun_decode(req->lun, &lun) == 0 && lun < conn->target->lun_cnt;
+    const struct target_lun *lun = target_lun_find(conn->target, req->lun);
     switch (req->function) {
     case ISKRA_TMF_ABORT_TASK:
         return abort_task(conn, req->ref_task_tag);
     case ISKRA_TMF_ABORT_TASK_SET:
-        if (!lun_exists)
+        if (!lun)
             return TMF_NO_LUN;
         clear_tasks(conn, lun);
         return TMF_COMPLETE;
     case ISKRA_TMF_CLEAR_TASK_SET:
     case ISKRA_TMF_LUN_RESET:
-        if (!lun_exists)
+        if (!lun)
             return TMF_NO_LUN;
         clear_everywhere(conn->target, lun, req->function == ISKRA_TMF_LUN_RESET);
         return TMF_COMPLETE;

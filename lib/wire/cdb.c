@@ -24,7 +24,7 @@ enum {
     WITH_MODE = 8,    /* MODE SENSE: page control and page in byte 2, subpage in byte 3 */
     WITH_SELECT = 16, /* REPORT LUNS: byte 2 */
     SHORT_RW = 32,    /* READ(6), WRITE(6): 21-bit LBA, a count of 0 means 256 */
-    WITH_OPCODE = 64, /* REPORT SUPPORTED OPERATION CODES: options in byte 2, opcode in byte 3 */
+    WITH_OPCODE = 64, /* REPORT SUPPORTED OPERATION CODES: options, opcode, action from byte 2 */
 };
 
 struct layout {
@@ -141,6 +141,7 @@ static void fields_get(const struct layout *l, const uint8_t *cdb, struct iskra_
     if (l->with & WITH_OPCODE) {
         ret->select = cdb[2];
         ret->asked_opcode = cdb[3];
+        ret->asked_action = iskra_get_be16(cdb + 4);
     }
     if (l->with & WITH_MODE) {
         ret->page = cdb[2] & 0x3f;
@@ -217,6 +218,7 @@ static bool fields_put(const struct layout *l, const struct iskra_cdb *fields, u
     if (l->with & WITH_OPCODE) {
         cdb[2] = fields->select;
         cdb[3] = fields->asked_opcode;
+        iskra_put_be16(cdb + 4, fields->asked_action);
     }
     if (l->with & WITH_MODE) {
         cdb[2] = (uint8_t)(fields->page_control << 6 | (fields->page & 0x3f));

@@ -76,9 +76,10 @@ struct iskra_cdb {
     uint8_t subpage;         /* MODE SENSE */
     uint8_t page_control;    /* MODE SENSE: 0 current, 1 changeable, 2 default, 3 saved */
     uint8_t select; /* REPORT LUNS: SELECT REPORT; REPORT SUPPORTED OPERATION CODES: options */
-    uint8_t asked_opcode; /* REPORT SUPPORTED OPERATION CODES */
-    uint8_t group;        /* group number, 5 bits */
-    uint8_t control;      /* last byte of the CDB (byte 1 of a 32-byte one) */
+    uint8_t asked_opcode;  /* REPORT SUPPORTED OPERATION CODES */
+    uint16_t asked_action; /* the same: REQUESTED SERVICE ACTION */
+    uint8_t group;         /* group number, 5 bits */
+    uint8_t control;       /* last byte of the CDB (byte 1 of a 32-byte one) */
     uint64_t lba;
     uint32_t block_cnt; /* transfer length or number of blocks. READ(6), WRITE(6): 1..256 */
     uint32_t alloc_len; /* allocation length, or the parameter list length of UNMAP; bytes */

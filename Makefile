@@ -3,7 +3,8 @@
 #   make demo        build, and show iskra at work against a target of its own
 #   make test        all tests under ASan and UBSan, in build-test/
 #   make build       the program alone: build/iskra
-#   make check-all   test, and the long ones: fuzzers and such
+#   make check-all   test, tsan, and the long ones: fuzzers and such
+#   make tsan        the tests with several threads, under ThreadSanitizer, in build-tsan/
 #   make bench       figures
 #   make install     after make build; DESTDIR= and PREFIX= are honoured
 #   make fuzz        the fuzzers, SECONDS= each (default 60)
@@ -12,7 +13,7 @@
 PREFIX ?= /usr/local
 SECONDS ?= 60
 .DEFAULT_GOAL := build
-.PHONY: demo test check-all build bench install fuzz clean build-test bench-deps
+.PHONY: demo test check-all tsan build bench install fuzz clean build-test bench-deps
 
 demo: build
 	build/iskra demo
@@ -32,9 +33,16 @@ build-test:
 test: build-test
 	@tools/run_tests.py build-test --no-suite long
 
-check-all: build-test
+check-all: build-test tsan
 	@tools/deps.sh build test fuzz
 	@tools/run_tests.py build-test --timeout-multiplier 2
+
+tsan:
+	@tools/deps.sh build test
+	@test -f build-tsan/build.ninja || meson setup build-tsan \
+		-Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+	@meson compile -C build-tsan stack_test_threads
+	@tools/run_tests.py build-tsan --suite threads
 
 fuzz:
 	@tools/deps.sh build fuzz

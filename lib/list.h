@@ -58,6 +58,16 @@ static inline struct iskra_list *iskra_list_pop_front(struct iskra_list *head)
     return item;
 }
 
+/* `item` takes the place of `old`, which is alone afterwards; both are if `old` was. */
+static inline void iskra_list_replace(struct iskra_list *old, struct iskra_list *item)
+{
+    iskra_list_init(item);
+    if (iskra_list_empty(old))
+        return;
+    iskra_list_add_between(item, old->prev, old->next);
+    iskra_list_init(old);
+}
+
 /* Moves everything from `from` to the end of `to`. */
 static inline void iskra_list_splice_back(struct iskra_list *to, struct iskra_list *from)
 {

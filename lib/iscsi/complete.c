@@ -156,8 +156,8 @@ static enum iskra_conn_error other_answer(struct iskra_conn *conn, const struct 
     return ISKRA_CONN_OK;
 }
 
-/* An answer to a management PDU: all but those to our own pings are passed up. In the login phase
- * the control plane keeps StatSN itself and says where it stands before START_CONN. */
+/* An answer to a management PDU: all but those to our own pings and TMFs are passed up. In the
+ * login phase the control plane keeps StatSN itself and says where it stands before START_CONN. */
 static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_t *hdr,
                                            const uint8_t *data, uint32_t len)
 {
@@ -176,6 +176,8 @@ static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_
         return error;
     if (task->ping != NULL)
         iskra_ping_answered(task->ping, data, len);
+    else if (task == conn->session->tmfs.task)
+        iskra_tmf_answered(conn->session, hdr[2]);
     else
         error = iskra_pdu_pass_up(conn, hdr, data, len);
     iskra_complete_task(task, ISKRA_TASK_COMPLETED);

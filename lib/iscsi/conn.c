@@ -165,11 +165,14 @@ static void update_cmd_window(struct iskra_tcp_conn *tcp, uint32_t exp_cmd_sn, u
     iskra_window_update(&iskra_conn_of(tcp)->session->window, exp_cmd_sn, max_cmd_sn);
 }
 
-/* A task that is on a list already comes to this R2T in its turn. */
+/* A task that is on a list already comes to this R2T in its turn; one that is being aborted, if the
+ * target refuses to. */
 static void r2t_queued(struct iskra_tcp_conn *tcp, struct iskra_tcp_task *tcp_task)
 {
     struct iskra_conn *conn = iskra_conn_of(tcp);
     struct iskra_task *task = iskra_task_of(tcp_task);
+    if (task->aborting || tcp_task->detached)
+        return;
     if (iskra_list_empty(&task->link))
         iskra_list_push_back(&conn->requeue, &task->link);
     iskra_conn_kick_xmit(conn);

@@ -147,6 +147,7 @@ bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag,
         iskra_session_set_state(s, state);
     conn->stop_flag = flag;
     conn->stage = ISKRA_CONN_STAGE_STOPPED;
+    iskra_tmf_drop(s);
     fail_all_tasks(conn);
     return newly && flag == ISKRA_CONN_STOP_RECOVER;
 }

@@ -119,7 +119,11 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
         iskra_list_push_back(&s->pool, &cmds[i].link);
     }
     iskra_trace_state_names(ISKRA_MACHINE_SESSION, state_names, ISKRA_SESSION_STATE_CNT);
-    return 0;
+    if (iskra_tmf_init(s) == 0)
+        return 0;
+    round->pf->free(round->pf->arg, cmds);
+    s->cmds = NULL;
+    return -ENOMEM;
 }
 
 int iskra_session_set_r2ts_aside(struct iskra_session *s)
@@ -149,6 +153,7 @@ void iskra_session_done(struct iskra_session *s)
     iskra_work_cancel(&s->refused_work);
     while (!iskra_list_empty(&s->refused))
         refused_run(&s->refused_work);
+    iskra_tmf_done(s);
     s->round->pf->free(s->round->pf->arg, s->cmds);
     if (s->r2ts != NULL)
         s->round->pf->free(s->round->pf->arg, s->r2ts);

@@ -11,6 +11,7 @@
 
 #include "iscsi/cmd.h"
 #include "iscsi/task.h"
+#include "iscsi/tmf.h"
 #include "iscsi/window.h"
 #include "list.h"
 #include "round.h"
@@ -70,6 +71,7 @@ struct iskra_session {
     struct iskra_list pool;    /* FREE tasks, oldest first */
     struct iskra_list refused; /* commands that queuecommand answered itself: scsi_done is due */
     struct iskra_work refused_work;
+    struct iskra_tmfs tmfs;
     struct iskra_list conns; /* of struct iskra_conn: one today, a list for what comes */
     struct iskra_conn *leadconn;
     struct iskra_session_params params;
@@ -107,6 +109,18 @@ enum iskra_queue_status {
 /* From the mid-layer (spec 3.7 "queuecommand"). ISKRA_QUEUED: scsi_done will run, exactly once, not
  * from inside. */
 enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra_cmnd *cmd);
+
+/* The mid-layer wants a command back (abort.c). 0: its scsi_done will run, with DID_ABORT if the
+ * target confirmed, or with whatever was first; from inside, if it was not sent yet. -EALREADY: it
+ * is not with the session as a task; scsi_done is due anyway if it is with it at all. */
+int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd);
+
+/* A command that is with the session changes hands (detach.c): its caller's memory is not touched
+ * after this call, heir's scsi_done runs instead of its own. memory: detach_len bytes that live
+ * until then, aligned for anything. An abort of it is asked for, or has been. */
+bool iskra_cmnd_unsent(const struct iskra_cmnd *cmd); /* its PDU is not built yet */
+size_t iskra_cmnd_detach_len(const struct iskra_cmnd *cmd);
+void iskra_cmnd_detach(struct iskra_cmnd *cmd, struct iskra_cmnd *heir, void *memory);
 
 /* The host's eh_timed_out. */
 enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct iskra_cmnd *cmd);

@@ -25,6 +25,7 @@ void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn)
     task->conn = conn;
     task->refs = 1;
     task->takes_cmd_sn = false;
+    task->aborting = false;
     task->data = NULL;
     task->data_len = 0;
     task->state = ISKRA_TASK_PENDING;
@@ -58,8 +59,11 @@ static void task_free(struct iskra_task *task)
     if (task->ping != NULL)
         iskra_ping_task_gone(task->ping, task);
     task->ping = NULL;
+    bool is_tmf = s->tmfs.task == task;
     if (!task->late_answer_due)
         tag_free(task);
+    if (is_tmf)
+        iskra_tmf_task_gone(s);
     if (cmd == NULL)
         return;
     s->scsi_cnt--;
@@ -118,6 +122,9 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state)
     if (task->state == ISKRA_TASK_PENDING && task->takes_cmd_sn)
         task->session->window.queued_cmd_sn--;
     iskra_list_remove(&task->link);
+    if (task->aborting)
+        iskra_tmf_withdraw(task->session, &task->abort);
+    task->aborting = false;
     task->state = state;
     task->tcp.running = false;
     iskra_task_put(task);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "iscsi/cmd.h"
+#include "iscsi/tmf.h"
 #include "list.h"
 #include "tcp/recv.h"
 #include "wire/bhs.h"
@@ -51,11 +52,13 @@ struct iskra_task {
     bool takes_cmd_sn;      /* counted in queued_cmd_sn */
     uint8_t opcode;         /* of the request */
     bool late_answer_due;   /* it was failed before its answer: the tag is kept until that comes */
+    bool aborting;          /* `abort` was handed in and not told of: no Data-Out is built */
     struct iskra_list link; /* on the pool or a queue of the connection; else alone */
     struct iskra_session *session;
     struct iskra_conn *conn; /* NULL while FREE */
     uint32_t cmd_sn;         /* what its PDU carried */
-    uint32_t data_len;       /* management PDUs */
+    struct iskra_tmf abort;
+    uint32_t data_len; /* management PDUs */
     uint8_t *data;
     struct iskra_r2t_queue r2ts; /* its entries are the session's; in use for a write */
     uint8_t hdr[ISKRA_TASK_HDR_LEN];

@@ -91,7 +91,7 @@ static enum step data_out_step(struct iskra_conn *conn, struct iskra_list *queue
     if (next == &task->tcp.unsolicited) /* it stays where it is */
         return STEP_SENT;
     iskra_list_remove(&task->link);
-    if (next != NULL)
+    if (next != NULL && !task->aborting)
         iskra_list_push_back(&conn->requeue, &task->link);
     return STEP_SENT;
 }

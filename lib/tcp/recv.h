@@ -57,6 +57,7 @@ struct iskra_tcp_task {
     uint32_t itt; /* as on the wire */
     enum iskra_data_dir dir;
     bool running;          /* R2Ts are taken only then (quirk Q8); set by the iSCSI layer */
+    bool detached;         /* sg is a sink, nothing of it is sent any more (detach.h) */
     uint32_t transfer_len; /* Expected Data Transfer Length, bytes; sg holds at least as many */
     uint32_t exp_data_sn;  /* next DataSN or R2TSN: one counter for both, as in the kernel */
     uint32_t empty_cnt;    /* Data-In without data since then whose DataSN may have been counted */

@@ -101,6 +101,12 @@ int iskra_segment_seek_sg(struct iskra_segment *seg, struct iskra_trace *trace,
     return 0;
 }
 
+void iskra_segment_move(struct iskra_segment *seg)
+{
+    seg->total_copied += seg->copied;
+    chunk_from_cursor(seg);
+}
+
 void iskra_segment_extend(struct iskra_segment *seg, void *data, uint32_t size)
 {
     seg->total_size += size;

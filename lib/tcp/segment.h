@@ -67,6 +67,10 @@ int iskra_segment_seek_sg(struct iskra_segment *seg, struct iskra_trace *trace,
                           struct iskra_sg_cursor *sg, uint32_t offset, uint32_t size, bool hash,
                           enum iskra_recv_phase phase);
 
+/* The owner of its cursor has other memory now: the cursor stands where the next byte goes. What is
+ * in is counted, and hashed if it is to be, and stays where it was. */
+void iskra_segment_move(struct iskra_segment *seg);
+
 /* A complete segment goes on: `size` more bytes into `data` (the AHS after the BHS). */
 void iskra_segment_extend(struct iskra_segment *seg, void *data, uint32_t size);
 

@@ -60,8 +60,9 @@ int iskra_tcp_recv_window(struct iskra_tcp_conn *conn, uint8_t *staging, size_t 
     int cnt = 0;
     in->direct_len = 0;
     in->staging_len = 0;
-    bool direct =
-        in->segment.sg && !in->exact && iskra_segment_left(&in->segment) >= ISKRA_DIRECT_RECV_MIN;
+    /* A sink is the same memory again and again: fit to be copied to, piece by piece. */
+    bool direct = in->segment.sg && !in->exact && !in->task->detached &&
+                  iskra_segment_left(&in->segment) >= ISKRA_DIRECT_RECV_MIN;
     if (direct) {
         cnt = direct_window(&in->segment, iov, iov_max - 1, &in->direct_len);
         conn->ops->task_get(conn, in->task);

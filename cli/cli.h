@@ -147,8 +147,9 @@ void cli_initiator_free(struct cli *cli);
 int cli_interrupt_open(void);
 /* The signal that came, or 0. */
 int cli_interrupt_taken(int fd);
-/* Ends the program by that signal, as if it had never been caught, so that a shell sees it. */
-void cli_interrupt_die(int signo);
+/* Closes fd (-1: none) and, if a signal came, ends the program by it as if it had never been
+ * caught, so that a shell sees it. The last that a command does. */
+void cli_interrupt_end(int fd, int signo);
 
 /* ---- progress.c ---- */
 
@@ -160,8 +161,11 @@ struct cli_progress {
 void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uint64_t total);
 void cli_progress_update(struct cli_progress *progress, uint64_t done);
 void cli_progress_clear(struct cli_progress *progress);
-/* "64.0 MiB in 0.512 s, 125.0 MiB/s" on stderr. */
+/* All of it, len bytes, is done: with -v "64.0 MiB in 0.512 s, 125.0 MiB/s" on stderr. */
 void cli_progress_rate(const struct cli_progress *progress, const struct cli *cli, uint64_t len);
+/* For --json: a new object with bytes and seconds. */
+struct json_object;
+struct json_object *cli_progress_json(const struct cli_progress *progress, uint64_t len);
 
 uint64_t cli_now_ns(void); /* the platform's clock */
 

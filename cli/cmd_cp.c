@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -25,13 +26,14 @@ enum {
 
 struct cp_args {
     uint64_t qd, bs;
-    bool verify, sparse, resume, no_progress, force;
+    bool qd_given, verify, sparse, resume, no_progress, force;
 };
 
 static int arg_take(const struct cli *cli, const struct cli_given *given, struct cp_args *args)
 {
     switch (given->id) {
     case OPTION_QD:
+        args->qd_given = true;
         return cli_number_option(cli, "qd", given->value, CLI_DEPTH_QD_MAX, &args->qd);
     case OPTION_BS:
         return cli_size_option(cli, "bs", given->value, &args->bs);
@@ -93,13 +95,16 @@ static int args_take(const struct cli *cli, struct cp_args *args)
     return CLI_OK;
 }
 
-static int lun_open(struct cli *cli, const char *url, struct cli_copy_end *end)
+static int lun_open(struct cli *cli, const char *name, const struct cp_args *args,
+                    struct cli_copy_end *end)
 {
     struct iskra_error err = {0};
     int exit_code = cli->ctx ? CLI_OK : cli_initiator_new(cli, NULL);
     if (exit_code)
         return exit_code;
-    int rc = iskra_open_sync(cli->ctx, url, &end->lun, &err);
+    char *url = args->qd_given ? cli_depth_url(cli, name, (unsigned)args->qd) : NULL;
+    int rc = iskra_open_sync(cli->ctx, url ? url : name, &end->lun, &err);
+    free(url);
     if (rc)
         return cli_fail(cli, rc, &err);
     struct iskra_lun_info info;
@@ -135,12 +140,13 @@ static int fd_judge(const struct cli *cli, struct cli_copy_end *end)
     return CLI_OK;
 }
 
-static int end_open(struct cli *cli, const char *name, int flags, struct cli_copy_end *end)
+static int end_open(struct cli *cli, const char *name, int flags, const struct cp_args *args,
+                    struct cli_copy_end *end)
 {
     *end = (struct cli_copy_end){.name = name, .fd = -1};
     if (is_url(name)) {
         end->name = flags == O_RDONLY ? "the source LUN" : "the destination LUN";
-        return lun_open(cli, name, end);
+        return lun_open(cli, name, args, end);
     }
     if (is_stream(name))
         end->fd = flags == O_RDONLY ? STDIN_FILENO : STDOUT_FILENO;
@@ -191,15 +197,12 @@ static void done_tell(const struct cli_copy *copy, bool verified)
 {
     const struct cli *cli = copy->cli;
     if (cli->json) {
-        struct json_object *root = cli_json_object();
-        cli_json_number(root, "bytes", copy->done_len);
+        struct json_object *root = cli_progress_json(&copy->progress, copy->done_len);
         cli_json_number(root, "resumed_at", copy->start);
-        cli_json_real(root, "seconds", (double)(cli_now_ns() - copy->progress.start_ns) / 1e9);
         cli_json_bool(root, "verified", verified);
         cli_json_print(root);
     }
-    if (cli->verbose)
-        cli_progress_rate(&copy->progress, cli, copy->done_len);
+    cli_progress_rate(&copy->progress, cli, copy->done_len);
 }
 
 static int ends_copy(struct cli_copy *copy, const struct cp_args *args)
@@ -243,10 +246,10 @@ static int cp_run(struct cli *cli)
         .interrupt_fd = -1,
         .dst.fd = -1,
     };
-    exit_code = end_open(cli, cli->args[0], O_RDONLY, &copy.src);
+    exit_code = end_open(cli, cli->args[0], O_RDONLY, &args, &copy.src);
     if (!exit_code)
-        exit_code =
-            end_open(cli, cli->args[1], O_CREAT | (args.verify ? O_RDWR : O_WRONLY), &copy.dst);
+        exit_code = end_open(cli, cli->args[1], O_CREAT | (args.verify ? O_RDWR : O_WRONLY), &args,
+                             &copy.dst);
     if (!exit_code)
         exit_code = ends_judge(&copy, &args);
     if (!exit_code && copy.dst.lun)
@@ -257,10 +260,7 @@ static int cp_run(struct cli *cli)
     cli_copy_done(&copy);
     end_close(&copy.src);
     end_close(&copy.dst);
-    if (copy.interrupt_fd >= 0)
-        close(copy.interrupt_fd);
-    if (copy.signo)
-        cli_interrupt_die(copy.signo);
+    cli_interrupt_end(copy.interrupt_fd, copy.signo);
     return exit_code;
 }
 

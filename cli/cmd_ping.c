@@ -260,8 +260,7 @@ static int ping_run(struct cli *cli)
     cli->quiet = true;
     (void)iskra_close_sync(p.lun); /* everything was said already */
     cli_initiator_free(cli);
-    if (p.interrupt_fd >= 0)
-        close(p.interrupt_fd);
+    cli_interrupt_end(p.interrupt_fd, 0);
     return exit_code;
 }
 

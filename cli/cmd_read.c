@@ -174,14 +174,11 @@ static int lun_copy(struct cli *cli, struct iskra_lun *lun, const struct read_ar
     int exit_code = pump_run(&pump, &whole);
     if (whole)
         (void)iskra_close_sync(lun); /* the data is out, a failed logout changes nothing */
-    if (whole && cli->verbose)
+    if (whole)
         cli_progress_rate(&pump.progress, cli, pump.reader.delivered_len);
     cli_initiator_free(cli);
     cli_reader_done(&pump.reader);
-    if (pump.interrupt_fd >= 0)
-        close(pump.interrupt_fd);
-    if (pump.signo)
-        cli_interrupt_die(pump.signo);
+    cli_interrupt_end(pump.interrupt_fd, pump.signo);
     return exit_code;
 }
 

@@ -154,19 +154,10 @@ static int whole_tell(const struct pump *pump)
 {
     const struct cli_writer *writer = &pump->writer;
     if (pump->beyond)
-        return cli_usage(pump->cli,
-                         "the input goes on beyond the end of the LUN at %llu; %llu bytes at %llu "
-                         "were written",
-                         (unsigned long long)writer->end, (unsigned long long)writer->confirmed_len,
-                         (unsigned long long)writer->start);
-    if (pump->cli->json) {
-        struct json_object *root = cli_json_object();
-        cli_json_number(root, "bytes", writer->confirmed_len);
-        cli_json_real(root, "seconds", (double)(cli_now_ns() - pump->progress.start_ns) / 1e9);
-        cli_json_print(root);
-    }
-    if (pump->cli->verbose)
-        cli_progress_rate(&pump->progress, pump->cli, writer->confirmed_len);
+        return cli_writer_beyond(pump->cli, writer);
+    if (pump->cli->json)
+        cli_json_print(cli_progress_json(&pump->progress, writer->confirmed_len));
+    cli_progress_rate(&pump->progress, pump->cli, writer->confirmed_len);
     return CLI_OK;
 }
 
@@ -187,10 +178,7 @@ static int lun_fill(struct cli *cli, struct iskra_lun *lun, uint64_t offset, uin
     }
     cli_initiator_free(cli);
     cli_writer_done(&pump.writer);
-    if (pump.interrupt_fd >= 0)
-        close(pump.interrupt_fd);
-    if (pump.signo)
-        cli_interrupt_die(pump.signo);
+    cli_interrupt_end(pump.interrupt_fd, pump.signo);
     return exit_code;
 }
 

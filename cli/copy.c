@@ -93,9 +93,7 @@ static int lun_put(struct cli_copy *copy, struct piece *piece, size_t *ret_len)
     unsigned char *room;
     size_t len = piece->len - piece->used_len;
     size_t room_len = cli_writer_room(&copy->writer, &room);
-    if (room_len == 0 && cli_writer_full(&copy->writer))
-        return cli_usage(copy->cli, "%s goes on beyond the end of %s at %llu", copy->src.name,
-                         copy->dst.name, (unsigned long long)copy->writer.end);
+    copy->beyond = cli_writer_full(&copy->writer);
     *ret_len = len < room_len ? len : room_len;
     if (*ret_len == 0)
         return CLI_OK;
@@ -209,22 +207,23 @@ static int copy_loop(struct cli_copy *copy)
     int exit_code = CLI_OK;
     while (!exit_code && !copy->signo && !copy->pipe_closed) {
         size_t put_len = 0;
-        exit_code = end_read(copy, 0, &copy->src, &copy->reader, &piece);
-        if (!exit_code && piece.len > 0)
+        if (!ended)
+            exit_code = end_read(copy, 0, &copy->src, &copy->reader, &piece);
+        if (!exit_code && !ended && piece.len > 0)
             exit_code =
                 copy->dst.lun ? lun_put(copy, &piece, &put_len) : fd_put(copy, &piece, &put_len);
         if (!exit_code && put_len > 0) {
             copy->done_len += put_len;
             piece_use(&piece, &copy->src, &copy->reader, put_len);
         }
-        if (!exit_code && piece.end && !ended) {
+        if (!exit_code && (piece.end || copy->beyond) && !ended) {
             ended = true;
             exit_code = dst_end(copy);
         }
         if (exit_code || (ended && (!copy->writing || cli_writer_finished(&copy->writer))))
             break;
-        exit_code = round_run(copy, put_len > 0 || copy->pipe_closed, piece.len == 0 && !piece.end,
-                              piece.len > 0);
+        exit_code = round_run(copy, put_len > 0 || copy->pipe_closed,
+                              !ended && piece.len == 0 && !piece.end, !ended && piece.len > 0);
         cli_progress_update(&copy->progress, copy->done_len);
     }
     return exit_code;
@@ -246,6 +245,8 @@ int cli_copy_run(struct cli_copy *copy)
     if (!exit_code)
         exit_code = copy_loop(copy);
     cli_progress_clear(&copy->progress);
+    if (!exit_code && !copy->signo && copy->beyond)
+        exit_code = cli_writer_beyond(copy->cli, &copy->writer);
     return exit_code;
 }
 

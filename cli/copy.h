@@ -29,6 +29,7 @@ struct cli_copy {
     uint64_t done_len;
     int interrupt_fd;
     int signo;        /* the signal that stopped it, or 0 */
+    bool beyond;      /* src goes on where the LUN dst has ended */
     bool pipe_closed; /* whoever read dst has enough, which is no error */
     struct cli_progress progress;
     struct cli_reader reader;       /* of src */
@@ -38,7 +39,8 @@ struct cli_copy {
     bool reading[2], writing;       /* what has been made ready */
 };
 
-/* Copies to the end of src and flushes dst: an exit code, errors told. Stopped early: CLI_OK,
+/* Copies to the end of src and flushes dst: an exit code, errors told. If src has more than a LUN
+ * has room for, what fits is written and flushed before that is told. Stopped early: CLI_OK,
  * with signo or pipe_closed set. */
 int cli_copy_run(struct cli_copy *copy);
 

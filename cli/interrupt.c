@@ -35,8 +35,12 @@ int cli_interrupt_taken(int fd)
     return (int)info.ssi_signo;
 }
 
-void cli_interrupt_die(int signo)
+void cli_interrupt_end(int fd, int signo)
 {
+    if (fd >= 0)
+        close(fd);
+    if (signo == 0)
+        return;
     signal(signo, SIG_DFL);
     raise(signo);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "json.h"
+
 #define SECOND_NS 1000000000ull
 #define BAR_WIDTH 40
 
@@ -52,12 +54,27 @@ void cli_progress_update(struct cli_progress *progress, uint64_t done)
     fflush(stderr);
 }
 
+static double seconds_since(const struct cli_progress *progress)
+{
+    return (double)(cli_now_ns() - progress->start_ns) / 1e9;
+}
+
 void cli_progress_rate(const struct cli_progress *progress, const struct cli *cli, uint64_t len)
 {
     char size[CLI_SIZE_TEXT_LEN], rate[CLI_SIZE_TEXT_LEN];
-    double seconds = (double)(cli_now_ns() - progress->start_ns) / 1e9;
+    double seconds = seconds_since(progress);
+    if (!cli->verbose)
+        return;
     cli_error(cli, "%s in %.3f s, %s/s", cli_size_format(len, size), seconds,
               cli_size_format((uint64_t)((double)len / (seconds > 0 ? seconds : 1)), rate));
+}
+
+struct json_object *cli_progress_json(const struct cli_progress *progress, uint64_t len)
+{
+    struct json_object *root = cli_json_object();
+    cli_json_number(root, "bytes", len);
+    cli_json_real(root, "seconds", seconds_since(progress));
+    return root;
 }
 
 void cli_progress_clear(struct cli_progress *progress)

@@ -172,6 +172,15 @@ bool cli_writer_finished(const struct cli_writer *writer)
     return writer->flushed && writer->flush.status == 0;
 }
 
+int cli_writer_beyond(const struct cli *cli, const struct cli_writer *writer)
+{
+    return cli_usage(cli,
+                     "the input goes on beyond the end of the LUN at %llu; %llu bytes at %llu were "
+                     "written",
+                     (unsigned long long)writer->end, (unsigned long long)writer->confirmed_len,
+                     (unsigned long long)writer->start);
+}
+
 void cli_writer_done(struct cli_writer *writer)
 {
     free(writer->memory);

@@ -56,6 +56,10 @@ int cli_writer_step(struct cli_writer *writer, struct iskra_error *err);
 /* All is written and flushed. */
 bool cli_writer_finished(const struct cli_writer *writer);
 
+/* Finished, and there is more input than the LUN has room for: says so and returns the exit code.
+ */
+int cli_writer_beyond(const struct cli *cli, const struct cli_writer *writer);
+
 /* Frees the memory. No request may be in flight: it finished, or the LUN's initiator is gone. */
 void cli_writer_done(struct cli_writer *writer);
 

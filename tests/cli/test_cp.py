@@ -3,7 +3,10 @@
 
 import json
 import os
+import pty
 import random
+import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,10 @@ def test(function):
 
 def equal(got, want, what=""):
     assert got == want, "%s: %.300r, expected %.300r" % (what, got, want)
+
+
+class Skipped(Exception):
+    """This machine lacks what the case needs."""
 
 
 class World:
@@ -124,7 +131,119 @@ def a_destination_that_is_too_small_is_refused_before_anything_is_written(w):
     before = w.disk()
     w.cp(w.path("long", bytes(4 * MIB + 1)), w.lun(0), code=2, says=b"has 4194305 bytes, the destination LUN has room for 4194304")
     equal(w.disk() == before, True)
-    w.cp("-", w.lun(0), data=bytes(4 * MIB + 1), code=2, says=b"beyond the end")
+
+
+@test
+def a_stream_that_is_too_long_is_written_as_far_as_it_fits(w):
+    data = RNG.randbytes(4 * MIB + 70001)
+    w.cp("-", w.lun(0), data=data, code=2, says=b"iskra: cp: the input goes on beyond the end of the LUN at 4194304; "
+         b"4194304 bytes at 0 were written")
+    equal(w.disk() == data[:4 * MIB], True)
+    fits = RNG.randbytes(4 * MIB)
+    w.cp("-", w.lun(0), data=fits)
+    equal(w.disk() == fits, True)
+
+
+@test
+def a_source_that_shrinks_while_it_is_copied_is_an_error(w):
+    """A copy to a pipe stands still while nobody reads; meanwhile the source gets shorter."""
+    path = w.path("source", RNG.randbytes(8 * MIB))
+    process = subprocess.Popen([ISKRA, "cp", "--bs", "64K", path, "/dev/stdout"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = os.read(process.stdout.fileno(), 4096)
+    os.truncate(path, 5 * MIB + 1)
+    out, err = process.communicate(timeout=60)
+    equal((process.returncode, len(first + out)), (1, 5 * MIB + 1))
+    equal(err, b"iskra: cp: %s ended after %d of %d bytes\n" % (path.encode(), 5 * MIB + 1, 8 * MIB))
+
+
+def stopped(w, signo, *args, **more):
+    """A copy that is ended by a signal once some of it is done; its standard output has been read to its end."""
+    process = subprocess.Popen([ISKRA, "cp", *args], stderr=subprocess.PIPE, **more)
+    if process.stdin:
+        process.stdin.write(bytes(3 * MIB))
+        process.stdin.flush()
+    else:
+        os.read(process.stdout.fileno(), 4096)
+    process.send_signal(signo)
+    _, err = process.communicate(timeout=60)
+    equal((process.returncode, err), (-signo, b""))
+
+
+@test
+def a_signal_ends_it_cleanly_and_by_that_signal(w):
+    for signo in signal.SIGINT, signal.SIGTERM:
+        stopped(w, signo, "-", w.lun(0), stdin=subprocess.PIPE)
+        stopped(w, signo, w.lun(0), "-", stdout=subprocess.PIPE)
+    w.cp(w.lun(0), w.lun(1))  # nobody holds a lock or a session
+    equal(w.disk(1) == w.disk(0), True)
+
+
+@test
+def the_part_that_a_signal_left_is_resumed(w):
+    data = w.disk()
+    link = w.path("part", b"")
+    process = subprocess.Popen([ISKRA, "cp", "--bs", "4K", "--qd", "1", w.lun(0), link], stderr=subprocess.PIPE)
+    while os.stat(link).st_size == 0 and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGINT), process.returncode
+    equal(content(link) == data[:os.stat(link).st_size], True)
+    w.cp("--resume", "--verify", w.lun(0), link)
+    equal(content(link) == data, True)
+
+
+def on_a_terminal(args, data, pause):
+    """cp with a terminal for its standard error, fed slowly: what it shows there."""
+    try:
+        master, slave = pty.openpty()
+    except OSError as e:
+        raise Skipped("no terminals here: %s" % e) from e
+    process = subprocess.Popen([ISKRA, "cp", *args], stdin=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    shown = b""
+    for at in range(0, len(data), len(data) // 8):
+        process.stdin.write(data[at:at + len(data) // 8])
+        process.stdin.flush()
+        if select.select([master], [], [], pause)[0]:
+            shown += os.read(master, 65536)
+    process.stdin.close()
+    try:
+        while part := os.read(master, 65536):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(master)
+    equal(process.wait(timeout=60), 0)
+    return shown
+
+
+@test
+def progress_is_shown_on_a_terminal_and_taken_away(w):
+    data = RNG.randbytes(MIB)
+    shown = on_a_terminal(["-", w.lun(0)], data, 0.4)
+    assert b"KiB" in shown and b"/s" in shown, shown
+    assert shown.endswith(b"\r\x1b[K"), shown
+    equal(on_a_terminal(["--no-progress", "-", w.lun(0)], data, 0.2), b"")
+    equal(on_a_terminal(["-q", "-", w.lun(0)], data, 0.2), b"")
+    equal(w.disk()[:MIB] == data, True)
+
+
+@test
+def more_requests_in_flight_than_the_url_allows_raise_it_and_are_told(w):
+    data = RNG.randbytes(MIB)
+    for qd, query, raised in (("64", "", ["queue_depth=64"]), ("256", "", ["queue_depth=256", "cmds_max=512"]), ("32", "", []),
+                              ("8", "?queue_depth=4&cmds_max=16&timeout=20", ["queue_depth=8", "cmds_max=32"]),
+                              ("8", "?timeout=20&queue_depth=9", [])):
+        done = w.run("cp", "-v", "--qd", qd, "--bs", "4K", w.path("source", data), w.lun(0) + query)
+        equal(done.returncode, 0, done.stderr)
+        told = [line.split()[2] for line in done.stderr.decode().splitlines() if "for this session" in line]
+        equal(told, raised, done.stderr)
+        equal(w.disk()[:MIB] == data, True)
+    done = w.run("cp", "-v", "--bs", "4K", w.path("source", data), w.lun(0) + "?queue_depth=4")
+    assert b"for this session" not in done.stderr, done.stderr
+    for query, word in (("?queue_depth=x", b"x"), ("?queue_depth=4&queue_depth=5", b"twice"), ("?nothing=1", b"nothing")):
+        w.cp("--qd", "8", w.path("source", data), w.lun(0) + query, code=2, says=word)
 
 
 @test
@@ -159,6 +278,8 @@ def main():
             try:
                 function(World(folder, target))
                 print("ok %d - %s" % (number, function.__name__), flush=True)
+            except Skipped as e:
+                print("ok %d - %s # SKIP %s" % (number, function.__name__, e), flush=True)
             except (AssertionError, subprocess.TimeoutExpired) as e:
                 failed += 1
                 print("not ok %d - %s\n# %s" % (number, function.__name__, str(e).replace("\n", "\n# ")), flush=True)

@@ -167,9 +167,15 @@ ISKRA_PUBLIC int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *f
 ISKRA_PUBLIC int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
                                  struct iskra_error *err);
 
-/* Closes: queued requests are cancelled, sent ones are waited for (bounded by their timeouts), and
- * the last LUN of a session logs out. fn (may be NULL) runs once from the loop when all is done;
- * the LUN must not be used after the call. */
+/* Ends opens early: those of this fn and arg whose fn has not run. It runs, once, from the loop,
+ * with -ECANCELED; or with the LUN, if that was there first. Returns 0; -EALREADY: there is none;
+ * -EPERM (after fork). */
+ISKRA_PUBLIC int iskra_open_cancel(struct iskra *ctx, iskra_open_fn *fn, void *arg);
+
+/* Closes. Queued requests are cancelled, sent ones are waited for, five seconds at most, then
+ * cancelled too (iskra_cancel()); the last LUN of a session logs out, which is waited for. If the
+ * session is lost already there is nothing to wait for. fn (may be NULL) runs once from the loop
+ * when all is done; the LUN must not be used after the call. */
 ISKRA_PUBLIC void iskra_close(struct iskra_lun *lun, void (*fn)(void *arg), void *arg);
 ISKRA_PUBLIC int iskra_close_sync(struct iskra_lun *lun); /* NULL is accepted */
 
@@ -249,10 +255,25 @@ struct iskra_io {
  * was executed, it ends with ISKRA_E_OUTCOME_UNKNOWN. */
 ISKRA_PUBLIC int iskra_submit(struct iskra_lun *lun, struct iskra_io *io);
 
-/* Asks for the request back early. Still queued: done() runs with -ECANCELED. Already sent: it ends
- * when the target answers or its timeout expires. Returns 0, or -EALREADY if it is already sent or
- * finished. */
+/* Asks for the request back early: when done() runs, the target touches it no more. Not sent yet:
+ * at the end of the round, with -ECANCELED. Sent: the target is asked to abort it, and done() runs
+ * with -ECANCELED when it has, or when the session is lost. A status that arrives first wins, so
+ * done() may also tell of success or of another failure; without an answer to the abort within
+ * abort_timeout the session is dropped. A target that refuses to abort leaves the request to its
+ * own end or timeout. What was sent may have been executed, in part or whole, before it was
+ * aborted. Returns 0: done() will run. -EALREADY: it has run, or what it will tell is certain.
+ * -EPERM (after fork). */
 ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
+
+/* Takes the request back now. Its done() does not run any more; io, the iovec array, the CDB and
+ * the data are the caller's again, and may be freed, when this returns, whatever the target still
+ * does with the command: it is asked to abort it, what it still sends is thrown away, and what has
+ * to be sent to an end was copied. So a detached write may or may not happen, in part or whole, now
+ * or later. Closing the LUN waits for it as for any request. Returns 0. -EALREADY: there is nothing
+ * to take back, done() has run or this is it. -ENOMEM (for that copy; at most 64 KiB for a read,
+ * what is queued for sending of a write): nothing has happened, done() will run. -EPERM (after
+ * fork). */
+ISKRA_PUBLIC int iskra_detach(struct iskra_io *io);
 
 /* iskra_submit() from any thread, at any time while the LUN is open, without a lock: the request
  * crosses over to the loop, iskra_fd() becomes readable, and the next round takes it, in the order

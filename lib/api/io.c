@@ -174,7 +174,7 @@ int iskra_post(struct iskra_lun *lun, struct iskra_io *io)
     return 0;
 }
 
-/* ---- cancelling ---- */
+/* ---- cancelling and detaching ---- */
 
 static int cancel(struct io_tail *tail)
 {
@@ -184,14 +184,43 @@ static int cancel(struct io_tail *tail)
     return 0;
 }
 
-int iskra_cancel(struct iskra_io *io)
+/* A request that is still in the mailbox is taken out of there with all others, which will not mind
+ * to be work a little earlier. */
+static int detach(struct io_tail *tail)
+{
+    struct iskra *ctx = tail->ctx;
+    if (!tail->posted) {
+        int rc = iskra_scsi_detach(&tail->sreq);
+        if (rc == 0)
+            ctx->out_cnt--;
+        return rc;
+    }
+    iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
+    iskra_work_cancel(&tail->mail.work);
+    tail->posted = false;
+    (void)atomic_fetch_sub(&tail->lun->posts, 1);
+    return 0;
+}
+
+/* A request that was never submitted has no initiator, and nothing to take back. */
+static int take_back(struct iskra_io *io, int (*how)(struct io_tail *tail))
 {
     struct io_tail *tail = tail_of(io);
     struct iskra *ctx = tail->ctx;
-    int rc = iskra_api_enter(ctx, NULL);
+    int rc = ctx != NULL ? iskra_api_enter(ctx, NULL) : -EALREADY;
     if (rc)
         return rc;
-    rc = cancel(tail);
+    rc = how(tail);
     iskra_api_leave(ctx);
     return rc;
+}
+
+int iskra_cancel(struct iskra_io *io)
+{
+    return take_back(io, cancel);
+}
+
+int iskra_detach(struct iskra_io *io)
+{
+    return take_back(io, detach);
 }

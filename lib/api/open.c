@@ -17,6 +17,7 @@ struct lun_open {
         *lun; /* set aside at the start, so that a scan that succeeded cannot fail for memory */
     iskra_open_fn *fn;
     void *arg;
+    struct iskra_work cancel_work; /* iskra_open_cancel(), while it waits for its nexus */
 };
 
 static void open_free(struct lun_open *o)
@@ -73,6 +74,13 @@ static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct i
         open_failed(o, status, &story);
 }
 
+static void canceled_work(struct iskra_work *work)
+{
+    static const struct iskra_error why = {
+        .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the open was cancelled"};
+    open_failed(iskra_container_of(work, struct lun_open, cancel_work), -ECANCELED, &why);
+}
+
 static int begin(struct iskra *ctx, const char *url_text, struct lun_open *o,
                  struct iskra_error *err)
 {
@@ -103,6 +111,7 @@ static int open_lun(struct iskra *ctx, const char *url, iskra_open_fn *fn, void 
     } else {
         iskra_list_init(&lun->link);
         *o = (struct lun_open){.waiter.fn = nexus_ready, .lun = lun, .fn = fn, .arg = arg};
+        iskra_work_init(&o->cancel_work, canceled_work);
         rc = begin(ctx, url, o, err);
     }
     if (rc) {
@@ -124,6 +133,45 @@ int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
     if (rc && err != NULL)
         *err = story;
     return rc;
+}
+
+/* On no list of waiters and without a scan: it has been cancelled already. */
+static void open_cancel(struct lun_open *o)
+{
+    if (o->scan != NULL) {
+        iskra_scan_cancel(o->scan);
+    } else if (!iskra_list_empty(&o->waiter.link)) {
+        iskra_list_remove(&o->waiter.link);
+        iskra_work_schedule(&o->nexus->ctx->round.work, &o->cancel_work);
+    }
+}
+
+static unsigned cancel_of_nexus(struct iskra_nexus *nexus, iskra_open_fn *fn, const void *arg)
+{
+    unsigned cnt = 0;
+    ISKRA_LIST_FOREACH(l, &nexus->opens)
+    {
+        struct lun_open *o = iskra_container_of(l, struct lun_open, link);
+        if (o->fn != fn || o->arg != arg)
+            continue;
+        open_cancel(o);
+        cnt++;
+    }
+    return cnt;
+}
+
+int iskra_open_cancel(struct iskra *ctx, iskra_open_fn *fn, void *arg)
+{
+    unsigned cnt = 0;
+    int rc = iskra_api_enter(ctx, NULL);
+    if (rc)
+        return rc;
+    ISKRA_LIST_FOREACH(l, &ctx->nexuses)
+    {
+        cnt += cancel_of_nexus(iskra_container_of(l, struct iskra_nexus, link), fn, arg);
+    }
+    iskra_api_leave(ctx);
+    return cnt > 0 ? 0 : -EALREADY;
 }
 
 /* ---- closing ---- */

@@ -270,6 +270,21 @@ bool iskra_finish_eh_request(struct iskra_request *rq)
     return true;
 }
 
+bool iskra_forget_request(struct iskra_request *rq)
+{
+    if (rq->owner != ISKRA_OWNER_DONE || iskra_list_empty(&rq->link))
+        return false;
+    iskra_list_remove(&rq->link);
+    return true;
+}
+
+void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir)
+{
+    *heir = *rq;
+    iskra_list_replace(&rq->link, &heir->link);
+    iskra_list_replace(&rq->timeout_link, &heir->timeout_link);
+}
+
 bool iskra_kill_request(struct iskra_request *rq)
 {
     if (rq->owner != ISKRA_OWNER_QUEUE)

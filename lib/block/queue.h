@@ -115,6 +115,17 @@ void iskra_softirq_again(struct iskra_request *rq);
  * False if it is not QUEUE's. */
 bool iskra_kill_request(struct iskra_request *rq);
 
+/* A request whose softirq_done is due is not to have one: it is out of the queue's hands. False if
+ * none is due. */
+bool iskra_forget_request(struct iskra_request *rq);
+
+/* `heir` takes the place of a request that is TARGET's, EH's, or waits for iskra_softirq_again():
+ * its owner, its deadline. */
+void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir);
+
+/* Calls fn for each request that is TARGET's, oldest deadline of its kind first; fn may end it. */
+void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq));
+
 /* The only place that changes rq->owner; asserts that the transition is legal. */
 void iskra_request_set_owner(struct iskra_request *rq, enum iskra_owner owner);
 

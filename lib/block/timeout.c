@@ -197,6 +197,16 @@ static void rq_timed_out_timer(struct iskra_timer *timer, uint64_t now_ns)
     iskra_work_schedule(&q->round->work, &t->timeout_work);
 }
 
+/* A request that is TARGET's is on one of the lists, and no other is. */
+void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq))
+{
+    for (unsigned i = 0; i < ISKRA_TIMEOUT_CLASSES; i++)
+        ISKRA_LIST_FOREACH(l, &q->timeouts.lists[i])
+        {
+            fn(iskra_container_of(l, struct iskra_request, timeout_link));
+        }
+}
+
 int iskra_timeouts_init(struct iskra_queue *q)
 {
     struct iskra_timeouts *t = &q->timeouts;

@@ -7,6 +7,7 @@
 #include "scsi/dispatch.h"
 #include "scsi/finish.h"
 #include "scsi/host.h"
+#include "scsi/request.h"
 #include "scsi/timeout.h"
 #include "trace.h"
 
@@ -126,9 +127,23 @@ static void gone_work_fn(struct iskra_work *work)
     iskra_list_remove(&sdev->link);
     iskra_list_remove(&sdev->starved_link);
     iskra_queue_done(&sdev->queue);
+    iskra_timer_done(&sdev->remove_timer);
     pf->free(pf->arg, sdev);
     if (gone != NULL)
         gone(arg);
+}
+
+static void cancel_sent(struct iskra_request *rq)
+{
+    (void)iskra_scsi_cancel(iskra_scsi_request_of(rq)); /* it is out: 0 */
+}
+
+static void waited_enough(struct iskra_timer *timer, uint64_t now_ns)
+{
+    struct iskra_sdev *sdev = iskra_container_of(timer, struct iskra_sdev, remove_timer);
+
+    (void)now_ns;
+    iskra_queue_each_sent(&sdev->queue, cancel_sent);
 }
 
 /* notes F44: scsi_alloc_sdev */
@@ -151,7 +166,9 @@ struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun)
     iskra_list_init(&sdev->link);
     iskra_list_init(&sdev->starved_link);
     iskra_work_init(&sdev->gone_work, gone_work_fn);
-    if (alloc_queue(sdev) != 0) {
+    if (iskra_timer_init(&sdev->remove_timer, &host->round->timers, waited_enough) != 0 ||
+        alloc_queue(sdev) != 0) {
+        iskra_timer_done(&sdev->remove_timer);
         pf->free(pf->arg, sdev);
         return NULL;
     }
@@ -172,6 +189,7 @@ void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *a
     sdev->gone = gone;
     sdev->gone_arg = arg;
     iskra_queue_kill(&sdev->queue);
+    iskra_timer_arm(&sdev->remove_timer, sdev->host->round->now_ns + ISKRA_SDEV_REMOVE_WAIT_NS);
     iskra_work_schedule(&sdev->host->round->work, &sdev->gone_work);
 }
 

@@ -41,6 +41,7 @@ enum iskra_prep {
 enum iskra_prep iskra_sdev_prep_state_check(enum iskra_sdev_state state, bool preempt);
 
 #define ISKRA_SDEV_TIMEOUT_NS      UINT64_C(30000000000)
+#define ISKRA_SDEV_REMOVE_WAIT_NS  UINT64_C(5000000000)
 #define ISKRA_SDEV_RETRIES_ALLOWED 5u
 #define ISKRA_SDEV_QUEUE_DEPTH     32u
 #define ISKRA_SDEV_TRANSFER_MAX    (1024u * 1024u) /* bytes per command */
@@ -87,7 +88,8 @@ struct iskra_sdev {
     uint32_t optimal_transfer_len; /* bytes; 0 not reported */
     struct iskra_space space;      /* unmap, zero, compare and write */
 
-    void (*gone)(void *arg); /* iskra_sdev_remove() */
+    struct iskra_timer remove_timer; /* CANCEL: when waiting ends and cancelling begins */
+    void (*gone)(void *arg);         /* iskra_sdev_remove() */
     void *gone_arg;
     struct iskra_work gone_work;
 };
@@ -97,8 +99,8 @@ struct iskra_sdev {
 struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun);
 
 /* Queued requests end with -ECANCELED at the end of the round; those at the target are waited for,
- * without retry. Then the device is freed and gone(arg) (may be NULL) runs, both from the loop.
- * Nothing may be submitted after this call. */
+ * without retry, and cancelled after ISKRA_SDEV_REMOVE_WAIT_NS. Then the device is freed and
+ * gone(arg) (may be NULL) runs, both from the loop. Nothing may be submitted after this call. */
 void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *arg);
 
 /* The same at once, for the end of the world: done() of what is still due, and gone(), run from

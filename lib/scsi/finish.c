@@ -295,6 +295,22 @@ static void finish_command(struct iskra_scsi_request *sreq, const struct iskra_s
     io_completion(sreq, good_bytes(sreq), sense);
 }
 
+/* The command ended without a word from the LUN: by an abort, or with its session. */
+static bool ended_canceled(const struct iskra_scsi_request *sreq)
+{
+    switch (ISKRA_RESULT_HOST(sreq->cmnd.result)) {
+    case ISKRA_DID_ABORT:
+    case ISKRA_DID_NO_CONNECT:
+    case ISKRA_DID_IMM_RETRY:
+    case ISKRA_DID_REQUEUE:
+    case ISKRA_DID_TRANSPORT_DISRUPTED:
+    case ISKRA_DID_TRANSPORT_FAILFAST:
+        return sreq->canceled;
+    default:
+        return sreq->detached;
+    }
+}
+
 static void act(struct iskra_scsi_request *sreq)
 {
     struct iskra_sense sense = {0};
@@ -304,6 +320,10 @@ static void act(struct iskra_scsi_request *sreq)
                                  &sense); /* else not valid */
     struct iskra_decision d = decide(sreq, &sense);
     take_news(sreq, &d, &sense);
+    if (ended_canceled(sreq)) {
+        end_request(sreq, iskra_outcome_canceled(sreq));
+        return;
+    }
     sreq->retries = d.retries;
     sreq->cmnd.result = ISKRA_RESULT(d.host_byte, ISKRA_RESULT_STATUS(sreq->cmnd.result));
     if (d.disposition != ISKRA_DISPOSITION_SUCCESS && out_of_time(sreq))

@@ -10,6 +10,7 @@
 #include "scsi/block_status.h"
 #include "scsi/device.h"
 #include "scsi/disk.h"
+#include "scsi/host.h"
 
 /* Internal commands are worth a few tries, a caller's own is sent once. */
 #define INTERNAL_RETRIES_ALLOWED 3u
@@ -241,7 +242,13 @@ int iskra_scsi_submit_internal(struct iskra_scsi_request *sreq, uint32_t cdb_len
 
 int iskra_scsi_cancel(struct iskra_scsi_request *sreq)
 {
+    if (sreq->rq.owner == ISKRA_OWNER_NONE ||
+        (sreq->rq.owner == ISKRA_OWNER_DONE && !sreq->postponed))
+        return -EALREADY;
     /* Whoever has it looks at this before sending it once more. */
     sreq->canceled = true;
-    return iskra_kill_request(&sreq->rq) ? 0 : -EALREADY;
+    struct iskra_session *session = sreq->sdev->host->session;
+    if (!iskra_kill_request(&sreq->rq) && sreq->lent && session != NULL)
+        (void)iskra_session_abort(session, &sreq->cmnd); /* if not, scsi_done is due */
+    return 0;
 }

@@ -71,6 +71,7 @@ struct iskra_scsi_request {
     bool busy : 1;      /* counted in the busy counters */
     bool timed_out : 1; /* the verdict was NOT_HANDLED: it ends as a timeout */
     bool canceled : 1;  /* nobody wants it any more: no retry, no next command */
+    bool detached : 1;  /* nobody even knows of it any more (detach.c) */
     bool synced : 1;    /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
     bool syncing : 1;   /* the same: it is due or out, and has its longer timeout */
     bool restarted : 1; /* FUA without the bit: written again; its retries are counted on */
@@ -136,9 +137,16 @@ int iskra_scsi_submit_raw(struct iskra_scsi_request *sreq, const uint8_t *cdb, u
 int iskra_scsi_submit_internal(struct iskra_scsi_request *sreq, uint32_t cdb_len,
                                const struct iovec *iov, uint32_t iov_cnt, uint32_t len);
 
-/* Queued: done() runs at the end of the round with -ECANCELED; returns 0. Sent: it ends when the
- * target answers, without retry; returns -EALREADY. Finished: -EALREADY, nothing. */
+/* Queued: done() runs at the end of the round with -ECANCELED. Sent: the target is asked to abort
+ * it; done() runs when it has, or when the session is gone, with -ECANCELED, or with the status
+ * that came first; one that the target refuses to abort ends by itself, without retry. Returns 0.
+ * Finished: -EALREADY, nothing. */
 int iskra_scsi_cancel(struct iskra_scsi_request *sreq);
+
+/* Cancels, and takes the request back at once (detach.c): done() does not run any more, no memory
+ * of the request's or its caller's is touched after this call. Not from inside its done(). Returns
+ * 0; -EALREADY if done() has run; -ENOMEM, nothing happened. */
+int iskra_scsi_detach(struct iskra_scsi_request *sreq);
 
 static inline bool iskra_scsi_request_is_block(const struct iskra_scsi_request *sreq)
 {

@@ -281,24 +281,6 @@ static void start(struct iskra_lun *lun, struct count *c, uint64_t len, uint64_t
     assert_int_equal(iskra_submit(lun, &c->io), 0);
 }
 
-static void a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself(void **state)
-{
-    struct iskra_lun *lun = open_url(rig_url(rig_port(rig), 0, "queue_depth=1"));
-    struct count c[3];
-    for (int i = 0; i < 3; i++)
-        start(lun, &c[i], 65536, 0);
-    assert_int_equal(iskra_cancel(&c[2].io), 0);
-    assert_int_equal(iskra_cancel(&c[0].io), -EALREADY);
-    for (int i = 0; i < 3; i++) {
-        while (!c[i].done_cnt)
-            assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
-        assert_int_equal(c[i].done_cnt, 1);
-        assert_int_equal(c[i].io.status, i == 2 ? -ECANCELED : 0);
-        free(c[i].buf);
-    }
-    assert_int_equal(iskra_close_sync(lun), 0);
-}
-
 static void count_closed(void *arg)
 {
     ++*(int *)arg;
@@ -588,7 +570,6 @@ int main(void)
         TEST(luns_of_one_target_share_a_session_unless_their_options_differ),
         TEST(a_write_protected_lun_says_so),
         TEST(a_lun_may_be_closed_from_inside_done_where_blocking_calls_are_refused),
-        TEST(a_queued_request_can_be_cancelled_a_sent_one_ends_by_itself),
         TEST(freeing_the_initiator_ends_every_request),
         TEST(freeing_the_initiator_ends_a_close_under_way_too),
         TEST(an_open_begun_while_the_initiator_is_freed_ends_too),

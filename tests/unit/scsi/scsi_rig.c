@@ -35,6 +35,31 @@ enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct isk
     return rig_of_session(s)->verdict;
 }
 
+int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd)
+{
+    assert_ptr_equal(((struct rig_sent *)cmd->task)->cmnd, cmd);
+    rig_of_session(s)->abort_cnt++;
+    return 0;
+}
+
+bool iskra_cmnd_unsent(const struct iskra_cmnd *cmd)
+{
+    return false;
+}
+
+size_t iskra_cmnd_detach_len(const struct iskra_cmnd *cmd)
+{
+    return cmd->transfer_len;
+}
+
+void iskra_cmnd_detach(struct iskra_cmnd *cmd, struct iskra_cmnd *heir, void *memory)
+{
+    memset(memory, 0xdd, cmd->transfer_len);
+    *heir = *cmd;
+    ((struct rig_sent *)cmd->task)->cmnd = heir;
+    cmd->task = NULL;
+}
+
 const char *iskra_host_byte_name(uint8_t host_byte)
 {
     return host_byte == ISKRA_DID_ERROR ? "DID_ERROR" : "DID_other";

@@ -57,6 +57,7 @@ struct rig {
     unsigned sent_cnt;
     enum iskra_queue_status refuse; /* what queuecommand says, instead of taking it */
     unsigned refused_cnt;
+    unsigned abort_cnt; /* commands that the session was asked to abort */
     enum iskra_eh_verdict verdict;
     unsigned judged_cnt;
     unsigned fail_session_cnt;

@@ -327,35 +327,6 @@ static void a_session_that_ends_kills_what_waits_with_its_own_words(void **state
     assert_int_equal(io->error.code, ISKRA_E_CONNECTION);
 }
 
-static void cancel_ends_a_queued_request_at_once_and_a_sent_one_with_its_answer(void **state)
-{
-    struct rig *r = *state;
-
-    r->sdev->queue_depth = 1;
-    struct rig_io *out = rig_read(r, 0, 0, 1), *queued = rig_read(r, 1, 1, 1);
-    assert_int_equal(iskra_scsi_cancel(&queued->sreq), 0);
-    assert_int_equal(queued->done_cnt, 0);
-    rig_work(r);
-    assert_int_equal(queued->done_cnt, 1);
-    assert_int_equal(queued->sreq.status, -ECANCELED);
-    assert_int_equal(iskra_scsi_cancel(&out->sreq), -EALREADY);
-    rig_answer_good(r, 0); /* a status that arrives first wins */
-    assert_int_equal(out->done_cnt, 1);
-    assert_int_equal(out->sreq.status, 0);
-}
-
-static void a_cancelled_request_is_not_tried_again(void **state)
-{
-    struct rig *r = *state;
-    struct rig_io *io = rig_read(r, 0, 0, 1);
-
-    assert_int_equal(iskra_scsi_cancel(&io->sreq), -EALREADY);
-    rig_answer(r, 0, ISKRA_RESULT(ISKRA_DID_OK, ISKRA_STATUS_BUSY), 512);
-    assert_int_equal(r->sent_cnt, 1);
-    assert_int_equal(io->done_cnt, 1);
-    assert_int_equal(io->sreq.status, -ECANCELED);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 int main(void)
 {
@@ -376,8 +347,6 @@ int main(void)
         T(requests_of_a_lost_session_go_out_again_in_their_old_order),
         T(nothing_is_sent_while_the_session_is_dead_and_nothing_spins),
         T(a_session_that_ends_kills_what_waits_with_its_own_words),
-        T(cancel_ends_a_queued_request_at_once_and_a_sent_one_with_its_answer),
-        T(a_cancelled_request_is_not_tried_again),
     };
     return cmocka_run_group_tests_name("scsi dispatch", tests, NULL, NULL);
 }

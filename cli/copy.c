@@ -207,6 +207,7 @@ static int copy_loop(struct cli_copy *copy)
     int exit_code = CLI_OK;
     while (!exit_code && !copy->signo && !copy->pipe_closed) {
         size_t put_len = 0;
+        bool ending = false;
         if (!ended)
             exit_code = end_read(copy, 0, &copy->src, &copy->reader, &piece);
         if (!exit_code && !ended && piece.len > 0)
@@ -217,12 +218,13 @@ static int copy_loop(struct cli_copy *copy)
             piece_use(&piece, &copy->src, &copy->reader, put_len);
         }
         if (!exit_code && (piece.end || copy->beyond) && !ended) {
-            ended = true;
+            ended = ending = true;
             exit_code = dst_end(copy);
         }
         if (exit_code || (ended && (!copy->writing || cli_writer_finished(&copy->writer))))
             break;
-        exit_code = round_run(copy, put_len > 0 || copy->pipe_closed,
+        /* At the end nothing need be in flight: then only this round sends the flush. */
+        exit_code = round_run(copy, put_len > 0 || ending || copy->pipe_closed,
                               !ended && piece.len == 0 && !piece.end, !ended && piece.len > 0);
         cli_progress_update(&copy->progress, copy->done_len);
     }

@@ -283,6 +283,8 @@ void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir)
     *heir = *rq;
     iskra_list_replace(&rq->link, &heir->link);
     iskra_list_replace(&rq->timeout_link, &heir->timeout_link);
+    if (rq->owner != ISKRA_OWNER_DONE)
+        iskra_request_set_owner(rq, ISKRA_OWNER_DONE);
 }
 
 bool iskra_kill_request(struct iskra_request *rq)

@@ -120,7 +120,7 @@ bool iskra_kill_request(struct iskra_request *rq);
 bool iskra_forget_request(struct iskra_request *rq);
 
 /* `heir` takes the place of a request that is TARGET's, EH's, or waits for iskra_softirq_again():
- * its owner, its deadline. */
+ * its owner, its deadline. The request is as one whose softirq_done has run. */
 void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir);
 
 /* Calls fn for each request that is TARGET's, oldest deadline of its kind first; fn may end it. */

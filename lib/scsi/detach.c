@@ -49,7 +49,6 @@ static void hand_over(struct iskra_scsi_request *sreq, struct heir *heir)
     to->extents = NULL;
     to->done = heir_done;
     to->canceled = to->detached = true;
-    sreq->rq.owner = ISKRA_OWNER_DONE; /* as after done(): the heir has what there was to own */
     sreq->lent = sreq->busy = sreq->postponed = false;
 }
 

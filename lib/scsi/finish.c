@@ -295,10 +295,14 @@ static void finish_command(struct iskra_scsi_request *sreq, const struct iskra_s
     io_completion(sreq, good_bytes(sreq), sense);
 }
 
-/* The command ended without a word from the LUN: by an abort, or with its session. */
+/* A command that nobody wants any more ended without a word from the LUN: by an abort, or with its
+ * session. A target may report the abort as a status, too. */
 static bool ended_canceled(const struct iskra_scsi_request *sreq)
 {
     switch (ISKRA_RESULT_HOST(sreq->cmnd.result)) {
+    case ISKRA_DID_OK:
+        return sreq->canceled &&
+               ISKRA_RESULT_STATUS(sreq->cmnd.result) == ISKRA_STATUS_TASK_ABORTED;
     case ISKRA_DID_ABORT:
     case ISKRA_DID_NO_CONNECT:
     case ISKRA_DID_IMM_RETRY:
@@ -307,7 +311,7 @@ static bool ended_canceled(const struct iskra_scsi_request *sreq)
     case ISKRA_DID_TRANSPORT_FAILFAST:
         return sreq->canceled;
     default:
-        return sreq->detached;
+        return false;
     }
 }
 
@@ -320,7 +324,7 @@ static void act(struct iskra_scsi_request *sreq)
                                  &sense); /* else not valid */
     struct iskra_decision d = decide(sreq, &sense);
     take_news(sreq, &d, &sense);
-    if (ended_canceled(sreq)) {
+    if (sreq->detached || ended_canceled(sreq)) {
         end_request(sreq, iskra_outcome_canceled(sreq));
         return;
     }

@@ -70,6 +70,19 @@ static void a_status_that_comes_first_wins(void **state)
     assert_int_equal(bad->error.code, ISKRA_E_SCSI);
 }
 
+static void a_status_that_tells_of_the_abort_is_no_other_failure(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *read = rig_read(r, 0, 0, 1), *raw = rig_tur(r, 1);
+
+    assert_int_equal(iskra_scsi_cancel(&read->sreq), 0);
+    assert_int_equal(iskra_scsi_cancel(&raw->sreq), 0);
+    rig_answer(r, 0, ISKRA_RESULT(ISKRA_DID_OK, ISKRA_STATUS_TASK_ABORTED), 512);
+    rig_answer(r, 1, ISKRA_RESULT(ISKRA_DID_OK, ISKRA_STATUS_TASK_ABORTED), 0);
+    assert_canceled(read);
+    assert_canceled(raw);
+}
+
 static void a_lost_session_cancels_what_was_to_be_cancelled(void **state)
 {
     struct rig *r = *state;
@@ -355,6 +368,7 @@ int main(void)
         T(a_queued_request_is_cancelled_at_once_but_not_from_inside),
         T(a_sent_request_is_cancelled_when_the_target_has_said_so),
         T(a_status_that_comes_first_wins),
+        T(a_status_that_tells_of_the_abort_is_no_other_failure),
         T(a_lost_session_cancels_what_was_to_be_cancelled),
         T(a_cancelled_request_is_not_tried_again),
         T(a_cancelled_transfer_of_several_commands_ends_after_the_one_that_is_out),

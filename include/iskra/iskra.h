@@ -39,6 +39,7 @@
 #include <sys/uio.h>
 
 #include <iskra/error.h>
+#include <iskra/event.h>
 #include <iskra/extent.h>
 #include <iskra/platform.h>
 
@@ -75,6 +76,9 @@ struct iskra_options {
      * program's to guard; while one runs, calls of other threads wait. Not with it:
      * iskra_dispatch(), iskra_run_once() (-EBUSY). */
     int own_thread;
+    /* News (event.h), from the loop; ev is valid during the call. NULL: none. */
+    void (*event)(void *arg, const struct iskra_event *ev);
+    void *event_arg;
 };
 
 /* opts may be NULL. Strings are copied. Returns 0 with *ret_ctx set, or -EINVAL, -ENOMEM, ... with
@@ -154,6 +158,7 @@ struct iskra_lun_info {
     uint8_t can_unmap; /* ISKRA_UNMAP is possible */
     uint8_t unmapped_zeroes;  /* what is unmapped reads as zeros */
     uint32_t max_compare_len; /* bytes of an ISKRA_COMPARE_AND_WRITE; 0: not possible */
+    uint64_t reserved[8];
 };
 
 /* Connects, logs in, identifies the LUN of the URL (README, "URL"; every key is checked). The

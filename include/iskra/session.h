@@ -17,21 +17,34 @@ struct iskra_portal_entry {
     uint16_t tpgt; /* target portal group tag */
 };
 
+/* Called for each portal of each target, and for each LUN, from the loop. A return other than 0
+ * ends the search, which then ends with that as its status. */
+typedef int iskra_portal_fn(void *arg, const struct iskra_portal_entry *e);
+typedef int iskra_lun_fn(void *arg, const struct iskra_lun_info *info);
+
+/* Called once, from the loop, when the search is over and its session logged out: status 0, what
+ * the function above returned, or a negative errno with the story in err, valid during the call. */
+typedef void iskra_looked_fn(void *arg, int status, const struct iskra_error *err);
+
 /* SendTargets=All at `portal`: "host", "host:port", "[v6]:port", or an iscsi:// URL, which may
- * carry options. entry() runs once for each, in the target's order; a non-zero return stops early
- * and is returned. 0 or a negative errno. */
-ISKRA_PUBLIC int iskra_discover_sync(struct iskra *ctx, const char *portal,
-                                     int (*entry)(void *arg, const struct iskra_portal_entry *e),
+ * carry options. entry() runs once for each, in the target's order. Returns 0 if fn will run, else
+ * a negative errno with *err filled: a bad portal, no memory. */
+ISKRA_PUBLIC int iskra_discover(struct iskra *ctx, const char *portal, iskra_portal_fn *entry,
+                                iskra_looked_fn *fn, void *arg, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_discover_sync(struct iskra *ctx, const char *portal, iskra_portal_fn *entry,
                                      void *arg, struct iskra_error *err);
 
 /* Logs in to the target of the URL (its LUN part, if any, is ignored) and describes each LUN that
  * REPORT LUNS lists. A LUN that refuses to say something leaves that field empty. As above
  * otherwise. */
-ISKRA_PUBLIC int iskra_luns_sync(struct iskra *ctx, const char *url,
-                                 int (*lun)(void *arg, const struct iskra_lun_info *info),
-                                 void *arg, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_luns(struct iskra *ctx, const char *url, iskra_lun_fn *lun,
+                            iskra_looked_fn *fn, void *arg, struct iskra_error *err);
+ISKRA_PUBLIC int iskra_luns_sync(struct iskra *ctx, const char *url, iskra_lun_fn *lun, void *arg,
+                                 struct iskra_error *err);
 
-/* Logs in and out again: what `iskra trace login` does. */
+/* Logs in and out again: what `iskra trace login` does. As above otherwise. */
+ISKRA_PUBLIC int iskra_login(struct iskra *ctx, const char *url, iskra_looked_fn *fn, void *arg,
+                             struct iskra_error *err);
 ISKRA_PUBLIC int iskra_login_sync(struct iskra *ctx, const char *url, struct iskra_error *err);
 
 /* What a session is: names, addresses, values in force. Lengths are bytes, times seconds. Text is
@@ -56,9 +69,32 @@ struct iskra_session_info {
     const char *auth_method;     /* "None", "CHAP"; static storage, as the next */
     const char *chap_algorithm;  /* "SHA3-256", ...; "" without CHAP */
     uint8_t chap_mutual;         /* the target has proven itself too */
+    uint8_t reserved[3];
+    uint32_t sid; /* number inside the initiator; as in events and the trace */
+    uint64_t reserved2[8];
 };
 ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun,
                                      struct iskra_session_info *ret_info);
+
+/* What a LUN's session has counted since it began. Everything on the wire counts, headers, login
+ * and retries too. */
+struct iskra_session_stats {
+    uint64_t rx_bytes, tx_bytes;
+    uint64_t rx_pdus, tx_pdus;
+    uint64_t commands;        /* SCSI commands sent */
+    uint64_t retries;         /* of these, sent again because an earlier try had failed */
+    uint64_t timeouts;        /* commands that were not answered in time */
+    uint64_t r2ts;            /* requests for data of writes */
+    uint64_t digest_errors;   /* headers and data */
+    uint64_t ping_timeouts;   /* pings of the session's own without an answer */
+    uint64_t status_gaps;     /* jumps of StatSN that were let pass */
+    uint64_t unit_attentions; /* of all its LUNs */
+    uint64_t async_messages;
+    uint64_t logins; /* 1, and one more for each reconnect */
+    uint64_t reserved[18];
+};
+ISKRA_PUBLIC void iskra_session_stats(const struct iskra_lun *lun,
+                                      struct iskra_session_stats *ret_stats);
 
 /* How a ping ended. status 0: answered, rtt_ns nanoseconds after it was sent, by the platform's
  * clock. -EBADMSG: answered, with other data. Else there was no answer: -ETIMEDOUT, -EAGAIN or

@@ -14,6 +14,7 @@
 #include <iskra/iskra.h>
 #include <iskra/session.h>
 
+#include "api/events.h"
 #include "api/mailbox.h"
 #include "api/name.h"
 #include "api/thread.h"
@@ -30,6 +31,7 @@ struct iskra {
     struct iskra_name name;
     void (*log)(void *arg, enum iskra_log_level level, const char *line);
     void *log_arg;
+    struct iskra_events events;
     struct iskra_list nexuses; /* of struct iskra_nexus */
     uint32_t next_sid;
     uint32_t out_cnt;      /* requests submitted and not yet done */

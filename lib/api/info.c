@@ -55,6 +55,7 @@ static void session_describe(const struct iskra_nexus *nexus, struct iskra_sessi
     i->tpgt = (uint16_t)k->tpgt;
     i->tsih = iskra_initiator_tsih(nexus->ini);
     memcpy(i->isid, iskra_initiator_isid(nexus->ini), sizeof(i->isid));
+    i->sid = nexus->cls.sid;
     i->state = nexus->cls.session ? iskra_session_state_name(nexus->cls.session->state) : "FREE";
     i->header_digest = k->header_digest == ISKRA_DIGEST_CRC32C;
     i->data_digest = k->data_digest == ISKRA_DIGEST_CRC32C;

@@ -53,6 +53,7 @@ static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskr
     if (rc)
         return rc;
     if ((rc = map_own_page(ctx)) ||
+        (rc = iskra_events_init(&ctx->events, &ctx->round, opts->event, opts->event_arg)) ||
         (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)))
         return iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for an initiator");
     if ((rc = iskra_epoll_new(&ctx->round, &ctx->epoll, err)))
@@ -128,6 +129,7 @@ void iskra_free(struct iskra *ctx)
         return;
     if (ctx->epoll != NULL)
         end_all(ctx);
+    iskra_events_done(&ctx->events, pf);
     iskra_epoll_free(ctx->epoll);
     iskra_trace_done(&ctx->round.trace);
     iskra_timers_done(&ctx->round.timers);

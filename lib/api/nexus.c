@@ -7,6 +7,7 @@
 
 #include "api/login_config.h"
 #include "api/login_retry.h"
+#include "api/look.h"
 #include "api/lun.h"
 #include "api/open.h"
 #include "iscsi/conn.h"
@@ -66,9 +67,11 @@ static void nexus_up(void *owner)
     if (nexus->state != ISKRA_NEXUS_OPENING)
         return;
     nexus->state = ISKRA_NEXUS_UP;
+    nexus->counts.logins++;
     iskra_shost_set_session(&nexus->host, nexus->cls.session);
     iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "session %u: logged in to %s at %s",
                   nexus->cls.session->sid, nexus->url.target, iskra_initiator_portal(nexus->ini));
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_UP, NULL);
     tell_waiters(nexus, 0);
 }
 
@@ -112,6 +115,9 @@ static void nexus_down(void *owner, const struct iskra_error *why)
     tell_of_retries(nexus);
     iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR, "%s: %s%s", nexus->url.host,
                   was_up ? "session lost: " : "", why->text);
+    if (nexus->entry == NULL)
+        iskra_event_session(nexus, was_up ? ISKRA_EVENT_SESSION_LOST : ISKRA_EVENT_SESSION_FAILED,
+                            &nexus->error);
     tell_waiters(nexus, why->sys_errno ? -why->sys_errno : -EIO);
 }
 
@@ -127,6 +133,8 @@ static void nexus_closed(void *owner)
     }
     if (nexus->state == ISKRA_NEXUS_CLOSED)
         return;
+    if (nexus->was_up)
+        iskra_event_session(nexus, ISKRA_EVENT_SESSION_CLOSED, NULL);
     nexus->state = ISKRA_NEXUS_CLOSED;
     iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
 }
@@ -151,12 +159,19 @@ static void nexus_note(void *owner, const char *line)
     iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: %s", nexus->url.host, line);
 }
 
+static void nexus_async(void *owner, const struct iskra_pdu_async *pdu, const uint8_t *data,
+                        size_t len)
+{
+    iskra_event_async(owner, pdu, data, len);
+}
+
 static const struct iskra_initiator_ops initiator_ops = {
     .up = nexus_up,
     .down = nexus_down,
     .closed = nexus_closed,
     .target = nexus_target,
     .note = nexus_note,
+    .async = nexus_async,
 };
 
 /* ---- what the host asks ---- */
@@ -176,6 +191,7 @@ static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint
     struct iskra_nexus *nexus = arg;
     iskra_api_log(nexus->ctx, asc == 0x29 ? ISKRA_LOG_INFO : ISKRA_LOG_WARNING,
                   "%s: unit attention %02x/%02x", nexus->url.target, asc, ascq);
+    iskra_event_unit_attention(nexus, sdev, asc, ascq);
 }
 
 static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
@@ -186,6 +202,7 @@ static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
     iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
                   "%s: LUN %u was reset and may have lost %llu acknowledged writes",
                   nexus->url.target, lun, (unsigned long long)write_cnt);
+    iskra_event_writes_lost(nexus, sdev, write_cnt);
 }
 
 static const struct iskra_shost_ops host_ops = {
@@ -253,6 +270,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_list_init(&nexus->waiters);
     iskra_list_init(&nexus->luns);
     iskra_list_init(&nexus->opens);
+    iskra_list_init(&nexus->looks);
     iskra_work_init(&nexus->up_work, up_work);
     iskra_work_init(&nexus->free_work, free_work);
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
@@ -348,6 +366,7 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
             closed(arg);
         return;
     }
+    nexus->was_up = nexus->state == ISKRA_NEXUS_UP;
     nexus->closed = closed;
     nexus->closed_arg = arg;
     iskra_timer_disarm(&nexus->retry_timer);
@@ -366,6 +385,7 @@ static void abandon(struct iskra_nexus *nexus)
         .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the initiator is freed"};
     nexus->state = ISKRA_NEXUS_CLOSED; /* first: what a callback opens now must not join it */
     iskra_open_abandon(nexus, &why);
+    iskra_look_abandon(nexus, &why);
     ISKRA_LIST_FOREACH(l, &nexus->luns)
     iskra_lun_abandon(iskra_container_of(l, struct iskra_lun, link));
     iskra_work_cancel(&nexus->free_work);

@@ -26,6 +26,11 @@ struct iskra_nexus_waiter {
     void (*fn)(struct iskra_nexus_waiter *w, int status, const struct iskra_error *err);
 };
 
+/* Counted over the life of the nexus, whatever becomes of its connections. */
+struct iskra_nexus_counts {
+    uint64_t logins, unit_attentions, async_messages;
+};
+
 struct iskra_nexus {
     struct iskra_list link; /* ctx->nexuses */
     struct iskra *ctx;
@@ -38,11 +43,14 @@ struct iskra_nexus {
     struct iskra_list waiters; /* of struct iskra_nexus_waiter */
     struct iskra_list luns;    /* of struct iskra_lun */
     struct iskra_list opens;   /* of struct lun_open (open.c) */
+    struct iskra_list looks;   /* of struct look (discover.c) */
     struct iskra_work up_work; /* tells waiters that came when it was up already */
     struct iskra_work free_work;
     void (*closed)(void *arg);
     void *closed_arg;
     struct iskra_error error;
+    struct iskra_nexus_counts counts;
+    bool was_up;                    /* CLOSING: there is a session to log out of */
     struct iskra_timer retry_timer; /* OPENING: until the login is tried again */
     unsigned retry_cnt;             /* so far */
     /* Discovery only. */

@@ -69,7 +69,7 @@ extern const char *const iskra_param_names[ISKRA_PARAM_CNT]; /* "MAX_RECV_DLENGT
 
 struct iskra_conn_stats {
     uint64_t rx_octets, tx_octets;
-    uint64_t rx_pdus, tx_pdus;
+    uint64_t rx_pdus, tx_pdus, r2ts;
     uint64_t digest_errors, timeout_errors, statsn_gaps;
 };
 

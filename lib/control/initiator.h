@@ -31,6 +31,7 @@
 #define ISKRA_REDIRECTS_MAX 8u
 
 struct iskra_initiator;
+struct iskra_pdu_async;
 
 enum iskra_initiator_state {
     ISKRA_INITIATOR_FREE,
@@ -77,6 +78,9 @@ struct iskra_initiator_ops {
     int (*target)(void *owner, const struct iskra_target_entry *entry);
     /* Something an operator may want to know; one line. May be NULL. */
     void (*note)(void *owner, const char *line);
+    /* An Async Message came, before what it leads to. Directly from an event: neither close nor
+     * free from inside. May be NULL. */
+    void (*async)(void *owner, const struct iskra_pdu_async *pdu, const uint8_t *data, size_t len);
 };
 
 /* Returns 0 with *ret_ini set, or a negative errno: -EINVAL, -ENOMEM, no random bytes. */

@@ -93,6 +93,8 @@ int iskra_initiator_async_received(struct iskra_initiator *ini, const uint8_t *h
 {
     struct iskra_pdu_async pdu;
     iskra_async_decode(hdr, &pdu);
+    if (ini->ops->async != NULL)
+        ini->ops->async(ini->owner, &pdu, data, len);
     switch (pdu.event) {
     case ASYNC_SCSI:
         tell_scsi_event(ini, data, len);

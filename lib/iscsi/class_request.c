@@ -142,6 +142,7 @@ static int get_stats(struct request *rq)
         .tx_octets = conn->tcp.out.octets,
         .rx_pdus = conn->rx_pdus,
         .tx_pdus = conn->tx_pdus,
+        .r2ts = conn->tcp.in.r2ts,
         .digest_errors = conn->digest_errors,
         .timeout_errors = conn->timeout_errors,
         .statsn_gaps = conn->session->statsn_gaps,

@@ -146,8 +146,13 @@ static enum iskra_queue_status dispatch_cmd(struct iskra_scsi_request *sreq)
     }
     sreq->lent = true;
     enum iskra_queue_status status = iskra_queuecommand(host->session, &sreq->cmnd);
-    if (status != ISKRA_QUEUED)
+    if (status != ISKRA_QUEUED) {
         sreq->lent = false;
+        return status;
+    }
+    host->counts.commands++;
+    if (sreq->retries > 0)
+        host->counts.retries++;
     return status;
 }
 

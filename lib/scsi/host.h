@@ -42,6 +42,13 @@ struct iskra_shost_ops {
     void (*cache_lost)(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt);
 };
 
+/* Since the host was made. */
+struct iskra_shost_counts {
+    uint64_t commands; /* handed to the session */
+    uint64_t retries;  /* of these, sent again because an earlier try had failed */
+    uint64_t timeouts; /* commands that were not done in time, saved or not */
+};
+
 struct iskra_shost {
     struct iskra_round *round;
     struct iskra_session
@@ -54,7 +61,8 @@ struct iskra_shost {
     struct iskra_work starved_work;
     uint32_t host_busy, target_busy; /* commands handed to the session */
     uint32_t can_queue;              /* for both */
-    uint64_t rq_timeout_ns;          /* what its devices begin with; 0: ISKRA_SDEV_TIMEOUT_NS */
+    struct iskra_shost_counts counts;
+    uint64_t rq_timeout_ns; /* what its devices begin with; 0: ISKRA_SDEV_TIMEOUT_NS */
     uint32_t host_blocked, target_blocked;
     uint64_t stuck_since_ns; /* host's clock: refused although nothing is out; 0: not so */
     uint32_t eh_cnt;         /* commands in the error handler */

@@ -15,6 +15,7 @@ enum iskra_eh_verdict iskra_scsi_times_out(struct iskra_request *rq)
     struct iskra_shost *host = sreq->sdev->host;
 
     ISKRA_STEP(&host->round->trace, TIMES_OUT, 0);
+    host->counts.timeouts++;
     /* notes F39: host->last_reset starts the error handler's deadline, if there is one (decision
      * 2). */
     if (host->eh_deadline_ns != -1 && host->last_reset_ns == 0)

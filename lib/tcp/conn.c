@@ -105,6 +105,7 @@ static void in_reset(struct iskra_tcp_conn *conn)
         .max_recv_data_len = ISKRA_MAX_RECV_DATA_LEN_DEFAULT,
         .max_burst_len = ISKRA_MAX_BURST_LEN_DEFAULT,
         .octets = in->octets,
+        .r2ts = in->r2ts,
         .r2ts_dropped = in->r2ts_dropped,
         .r2ts_over_burst = in->r2ts_over_burst,
     };

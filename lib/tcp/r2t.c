@@ -69,6 +69,7 @@ enum iskra_conn_error iskra_tcp_r2t_rsp(struct iskra_tcp_conn *conn, struct iskr
     if (pdu.r2t_sn != task->exp_data_sn)
         return iskra_tcp_refuse(conn, ISKRA_CONN_R2TSN, "R2TSN", pdu.r2t_sn, "expected",
                                 task->exp_data_sn);
+    conn->in.r2ts++;
     conn->ops->update_cmd_window(conn, pdu.exp_cmd_sn, pdu.max_cmd_sn);
     if (r2t_is_moot(conn, task)) {
         conn->in.r2ts_dropped++;

@@ -122,6 +122,7 @@ struct iskra_tcp_in {
     size_t direct_len, staging_len;
     struct iskra_tcp_task *window_task; /* referenced: its memory is in the window */
     uint64_t octets;       /* bytes received, ever: a sign of life for the ping timer */
+    uint64_t r2ts;         /* all that came in order */
     uint64_t r2ts_dropped; /* for tasks being aborted or while not logged in */
     uint64_t r2ts_over_burst;
     uint8_t *held; /* bytes already read when receive was suspended; NULL if there are none */

@@ -41,7 +41,7 @@ tsan:
 	@tools/deps.sh build test
 	@test -f build-tsan/build.ninja || meson setup build-tsan \
 		-Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-	@meson compile -C build-tsan stack_test_threads
+	@ninja -C build-tsan tests/stack/stack_test_threads tests/unit/api/api_test_mailbox
 	@tools/run_tests.py build-tsan --suite threads
 
 fuzz:

@@ -35,12 +35,20 @@ static bool work_pending(const struct iskra *ctx)
     return !iskra_list_empty(&ctx->round.work.items) || !iskra_list_empty(&ctx->round.xmit.items);
 }
 
+static int refuse_child(const struct iskra *ctx, struct iskra_error *err)
+{
+    if (iskra_api_own_process(ctx))
+        return 0;
+    return iskra_fail(
+        err, ISKRA_E_USAGE, EPERM,
+        "this initiator belongs to the parent process; a forked child must open its own");
+}
+
 int iskra_api_enter(struct iskra *ctx, struct iskra_error *err)
 {
-    if (!iskra_api_own_process(ctx))
-        return iskra_fail(
-            err, ISKRA_E_USAGE, EPERM,
-            "this initiator belongs to the parent process; a forked child must open its own");
+    int rc = refuse_child(ctx, err);
+    if (rc)
+        return rc;
     iskra_api_lock(ctx);
     if (!ctx->in_round)
         read_clock(ctx);
@@ -54,9 +62,10 @@ bool iskra_api_inside(const struct iskra *ctx)
 
 int iskra_api_may_block(struct iskra *ctx, struct iskra_error *err)
 {
-    int rc = iskra_api_enter(ctx, err);
+    int rc = refuse_child(ctx, err);
     if (rc)
         return rc;
+    iskra_api_lock(ctx);
     bool inside = iskra_api_inside(ctx);
     iskra_api_unlock(ctx);
     return inside

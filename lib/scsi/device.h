@@ -86,6 +86,7 @@ struct iskra_sdev {
     uint32_t physical_block_len;   /* bytes; 0 unknown */
     uint32_t max_transfer_len;     /* bytes per command; a multiple of block_len */
     uint32_t optimal_transfer_len; /* bytes; 0 not reported */
+    uint16_t lowest_aligned_lba;   /* where a physical block begins */
     struct iskra_space space;      /* unmap, zero, compare and write */
 
     struct iskra_timer remove_timer; /* CANCEL: when waiting ends and cancelling begins */

@@ -55,6 +55,26 @@ int iskra_disk_check_writable(const struct iskra_sdev *sdev, struct iskra_error 
 
 typedef unsigned cdb_fn(uint8_t *cdb, uint64_t lba, uint32_t block_cnt, uint32_t flags);
 
+/* The rest, or as much of it as one command takes. A command that is not the last ends where the
+ * device likes them to, so that not every one of a large request that begins elsewhere makes it
+ * read and write the physical blocks at both ends. */
+static uint32_t transfer_len(const struct iskra_sdev *sdev, uint64_t pos, uint64_t left)
+{
+    uint32_t most = sdev->max_transfer_len;
+    uint32_t unit = sdev->optimal_transfer_len;
+
+    if (left <= most)
+        return (uint32_t)left;
+    if (unit == 0 || unit > most)
+        unit = sdev->physical_block_len;
+    if (unit <= sdev->block_len || unit % sdev->block_len != 0)
+        return most;
+    /* The first block that is aligned has a number, which may not be 0. */
+    uint64_t first = (uint64_t)sdev->lowest_aligned_lba * sdev->block_len % unit;
+    uint64_t over = (pos + most + unit - first) % unit;
+    return over < most ? most - (uint32_t)over : most;
+}
+
 static void setup_transfer(struct iskra_scsi_request *sreq)
 {
     static cdb_fn *const cdbs[2][2] = {{iskra_cdb_read10, iskra_cdb_read16},
@@ -63,7 +83,7 @@ static void setup_transfer(struct iskra_scsi_request *sreq)
     struct iskra_cmnd *cmnd = &sreq->cmnd;
     bool write = sreq->kind == ISKRA_REQUEST_WRITE;
     uint64_t left = sreq->len - sreq->progress;
-    uint32_t len = left < sdev->max_transfer_len ? (uint32_t)left : sdev->max_transfer_len;
+    uint32_t len = transfer_len(sdev, sreq->offset + sreq->progress, left);
     uint32_t block_cnt = len / sdev->block_len;
     uint64_t lba = (sreq->offset + sreq->progress) / sdev->block_len;
     bool wide = lba + block_cnt > CDB_10_LBA_LIMIT || block_cnt > CDB_10_BLOCKS_MAX;

@@ -98,6 +98,23 @@ static void starve(struct iskra_sdev *sdev)
         iskra_list_push_back(&sdev->host->starved, &sdev->starved_link);
 }
 
+/* A place that becomes free belongs to who has waited for one the longest, not to the device whose
+ * command has just come back and whose queue therefore runs first. */
+static bool has_turn(struct iskra_sdev *sdev)
+{
+    struct iskra_shost *host = sdev->host;
+
+    if (host->serving_starved || iskra_list_empty(&host->starved))
+        return true;
+    if (host->starved.next == &sdev->starved_link) {
+        iskra_list_remove(&sdev->starved_link);
+        return true;
+    }
+    starve(sdev);
+    iskra_work_schedule(&host->round->work, &host->starved_work);
+    return false;
+}
+
 /* Nothing of this device is out that would run its queue when it comes back. Another device's
  * command does (the starved list); a host that may not dispatch runs all queues when it may again.
  */
@@ -215,12 +232,16 @@ void iskra_scsi_request_fn(struct iskra_queue *q)
     struct iskra_sdev *sdev = sdev_of(q);
     struct iskra_shost *host = sdev->host;
     struct iskra_scsi_request *sreq;
+    bool turn = false;
 
     ISKRA_STEP(&host->round->trace, REQUEST_FN, 0);
     while ((sreq = peek(q)) != NULL) {
         /* Decision 12: nothing is started while the session cannot take it; whoever brings the
          * session back, or gives it up, runs the queues. */
-        if (!iskra_shost_may_dispatch(host) || !device_ready(sdev))
+        if (!iskra_shost_may_dispatch(host))
+            return;
+        turn = turn || has_turn(sdev);
+        if (!turn || !device_ready(sdev))
             return;
         iskra_start_request(&sreq->rq);
         if (!target_ready(host)) {

@@ -77,16 +77,28 @@ static struct iskra_sdev *sdev_at(struct iskra_list *l)
     return iskra_container_of(l, struct iskra_sdev, link);
 }
 
-/* Those who found target or host full try again, first come, first served. */
+static bool has_room(const struct iskra_shost *host)
+{
+    return host->host_busy < host->can_queue && host->target_busy < host->can_queue &&
+           iskra_shost_may_dispatch(host);
+}
+
+/* Those who found target or host full try again, first come, first served. Who had a turn and wants
+ * more goes behind those who have had none yet: else the first would take each place that becomes
+ * free. */
 static void starved_work_fn(struct iskra_work *work)
 {
     struct iskra_shost *host = iskra_container_of(work, struct iskra_shost, starved_work);
-    struct iskra_list now;
+    struct iskra_list now, *l;
 
     iskra_list_init(&now);
     iskra_list_splice_back(&now, &host->starved);
-    for (struct iskra_list *l; (l = iskra_list_pop_front(&now)) != NULL;)
+    host->serving_starved = true;
+    while (has_room(host) && (l = iskra_list_pop_front(&now)) != NULL)
         iskra_run_queue(&iskra_container_of(l, struct iskra_sdev, starved_link)->queue);
+    host->serving_starved = false;
+    iskra_list_splice_back(&now, &host->starved);
+    iskra_list_splice_back(&host->starved, &now);
 }
 
 void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,

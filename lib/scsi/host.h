@@ -68,6 +68,7 @@ struct iskra_shost {
     uint32_t eh_cnt;         /* commands in the error handler */
     struct iskra_work eh_work;
     struct iskra_error eh_error; /* what the first of them timed out of */
+    bool serving_starved;        /* the device whose queue runs now has its turn */
     bool clock_paused;           /* blocked_since_ns counts */
     bool self_blocked;           /* the transport class blocked it */
     bool transport_offline;      /* devices made now are offline too */

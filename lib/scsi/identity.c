@@ -83,6 +83,7 @@ int iskra_capacity_settle(struct iskra_sdev *sdev, const struct iskra_capacity *
     sdev->reads_zeroes = c->lbpme && c->lbprz;
     sdev->protection = c->prot_en;
     sdev->physical_block_len = 0;
+    sdev->lowest_aligned_lba = c->lowest_aligned_lba;
     if (c->physical_exp < 16 && (uint64_t)block_len << c->physical_exp <= UINT32_MAX)
         sdev->physical_block_len = block_len << c->physical_exp;
     return 0;

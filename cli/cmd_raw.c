@@ -248,8 +248,9 @@ const struct cli_command cli_cmd_raw = {
     .name = "raw",
     .args = "URL CDB",
     .summary = "sends any SCSI command",
-    .details = "CDB is hexadecimal; spaces and colons between the bytes do no harm. It is sent\n"
-               "once. What comes in goes to standard output, as a dump if that is a terminal.\n",
+    .details =
+        "CDB is hexadecimal; spaces and colons between the bytes do no harm. It is executed\n"
+        "at most once. What comes in goes to standard output, as a dump if that is a terminal.\n",
     .arg_min = 2,
     .arg_max = 2,
     .options = options,

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """iskra raw: what is sent, what comes back, what is refused. TAP; argument: the program."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 
@@ -99,6 +103,107 @@ def file_that_is_not_there_is_named(url):
     done = raw(url, INQUIRY, "--out", "/nonexistent/file")
     equal(done.returncode, 1)
     assert b"/nonexistent/file" in done.stderr, done.stderr
+
+
+@contextlib.contextmanager
+def lun_of(*options):
+    """The URL of a LUN of a target of its own."""
+    with peers.Target(ISKRA, list(options)) as target:
+        yield "iscsi://%s/%s/0" % (target.portal, peers.NAME)
+
+
+READ_6, WRITE_10 = "08 00 00 00 01 00", "2a 00 00000000 00 0001 00"
+
+
+@test
+def busy_lun_is_asked_again_until_the_time_is_up(_):
+    with lun_of("--ram", "1M", "--fault", "status=busy:command(0x08)#1+x2") as url:
+        done = raw(url, READ_6, "--in", "512")
+        equal((done.returncode, done.stdout, done.stderr), (0, bytes(512), b""))
+    with lun_of("--ram", "1M", "--fault", "status=busy:command(0x08)") as url:
+        done = raw(url + "?timeout=1", "--json", READ_6, "--in", "512")
+        equal((done.returncode, json.loads(done.stdout)["ok"], done.stderr.count(b"\n")), (5, False, 1))
+        assert b"BUSY" in done.stderr, done.stderr
+
+
+@test
+def write_protected_lun_says_so_itself(_):
+    with lun_of("--ram", "1M", "--read-only") as url:
+        done = raw(url, WRITE_10, "--out", "-", data=bytes(512))
+        equal((done.returncode, done.stderr.count(b"\n")), (5, 1))
+        assert b"DATA PROTECT" in done.stderr, done.stderr
+
+
+@test
+def connection_that_closes_leaves_the_outcome_unknown(_):
+    with lun_of("--ram", "1M", "--fault", "close:scsi-response(write)#1") as url:
+        done = raw(url, WRITE_10, "--out", "-", data=b"\x5a" * 512)
+        equal((done.returncode, done.stdout, done.stderr.count(b"\n")), (1, b"", 1))
+        assert b"may or may not have been executed" in done.stderr, done.stderr
+        done = raw(url, READ_6, "--in", "512")
+        equal((done.returncode, done.stdout), (0, b"\x5a" * 512))  # that it was written is what nobody could say
+
+
+@test
+def unit_attention_is_seen_by_raw_and_not_by_read(_):
+    fault = "sense=6/29/00:command(0x28)#1"
+    cdb = "28 00 00000000 00 0001 00"
+    with lun_of("--ram", "1M", "--fault", fault) as url:
+        done = raw(url, cdb, "--in", "512")
+        equal((done.returncode, done.stdout), (5, b""))
+        assert b"UNIT ATTENTION" in done.stderr, done.stderr
+    with lun_of("--ram", "1M", "--fault", fault) as url:
+        done = subprocess.run([ISKRA, "-q", "read", url, "--length", "512"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        equal((done.returncode, done.stdout, done.stderr), (0, bytes(512), b""))
+
+
+@test
+def cdb_of_32_bytes_goes_out_whole(url):
+    block = bytes(reversed(range(256))) * 2
+    tail = " 00 00 0000000000000005 00000000 0000 0000 00000001"
+    done = raw(url, "7f 00 00000000 00 18 000b" + tail, "--out", "-", data=block)
+    equal(done.returncode, 0)
+    done = raw(url, "7f 00 00000000 00 18 0009" + tail, "--in", "512")
+    equal((done.returncode, done.stdout, done.stderr), (0, block, b""))
+    done = raw(url, "28 00 00000005 00 0001 00", "--in", "512")
+    equal((done.returncode, done.stdout), (0, block))
+
+
+@test
+def terminal_gets_a_dump(url):
+    data = bytes(range(0x38, 0x48)) + b"\x1b[31m" + bytes(491)
+    equal(raw(url, "2a 00 00000007 00 0001 00", "--out", "-", data=data).returncode, 0)
+    try:
+        master, slave = pty.openpty()
+    except OSError:
+        return  # no terminals here
+    process = subprocess.Popen([ISKRA, "raw", url, "28 00 00000007 00 0001 00", "--in", "512"], stdout=slave, stderr=subprocess.PIPE)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while part := os.read(master, 65536):
+            shown += part
+    os.close(master)
+    equal((process.wait(timeout=60), process.stderr.read()), (0, b""))
+    lines = shown.decode().split("\r\n")
+    equal((len(lines), lines[-1]), (33, ""))
+    equal(lines[0], "00000000  38 39 3a 3b 3c 3d 3e 3f 40 41 42 43 44 45 46 47  89:;<=>?@ABCDEFG")
+    assert re.fullmatch(r"00000010  1b 5b 33 31 6d( 00){11}  \.\[31m\.{11}", lines[1]), lines[1]
+    assert "\x1b" not in shown.decode(), shown
+
+
+@test
+def device_that_is_no_disk_takes_commands_too(_):
+    def inquiry(peer, header, _):
+        edtl = int.from_bytes(header[20:24], "big")
+        if header[33] & 1:
+            return None
+        return peer.data_in(int.from_bytes(header[16:20], "big"), edtl, b"\x08\0\x05\x12\x1f\0\0\x02" + b"ISKRA   CHANGER         0001")
+    with peers.Script({"inquiry": inquiry}) as target:
+        url = "iscsi://%s/%s/0" % (target.portal, target.name)
+        done = raw(url, "12 00 00 00 24 00", "--in", "36")
+        equal((done.returncode, done.stdout[:1], done.stdout[16:23]), (0, b"\x08", b"CHANGER"))
+        equal(raw(url, "000000000000").returncode, 0)
 
 
 def main():

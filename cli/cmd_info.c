@@ -74,6 +74,9 @@ static void lun_put(const struct facts *facts, const struct iskra_lun_info *lun)
         flag_put(facts, "write_cache", lun->write_cache);
         flag_put(facts, "fua", lun->fua);
         flag_put(facts, "thin", lun->thin);
+        flag_put(facts, "unmap", lun->can_unmap);
+        flag_put(facts, "unmapped_zeroes", lun->unmapped_zeroes);
+        number_put(facts, "max_compare", lun->max_compare_len);
     }
 }
 

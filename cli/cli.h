@@ -154,13 +154,14 @@ void cli_interrupt_end(int fd, int signo);
 /* ---- progress.c ---- */
 
 struct cli_progress {
-    bool wanted, visible;
+    bool wanted;
     uint64_t total, start_ns, last_ns;
 };
 /* A bar on stderr if that is a terminal, once the work takes over a second. */
 void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uint64_t total);
 void cli_progress_update(struct cli_progress *progress, uint64_t done);
-void cli_progress_clear(struct cli_progress *progress);
+void cli_progress_clear(const struct cli_progress *progress);
+void cli_progress_hide(void); /* whose it ever is: a line is about to be printed there */
 /* All of it, len bytes, is done: with -v "64.0 MiB in 0.512 s, 125.0 MiB/s" on stderr. */
 void cli_progress_rate(const struct cli_progress *progress, const struct cli *cli, uint64_t len);
 /* For --json: a new object with bytes and seconds. */

@@ -63,6 +63,7 @@ __attribute__((format(printf, 2, 0))) static void error_line(const struct cli *c
     vsnprintf(line + head_len, sizeof(line) - (size_t)head_len, fmt, ap);
     cli_text_make_safe(line);
     cli_print_flush(); /* what was found before the error stands before it */
+    cli_progress_hide();
     fprintf(stderr, "%s\n", line);
 }
 

@@ -9,6 +9,8 @@
 #define SECOND_NS 1000000000ull
 #define BAR_WIDTH 40
 
+static struct cli_progress *on_screen; /* NULL: no bar stands there; a terminal has room for one */
+
 uint64_t cli_now_ns(void)
 {
     const struct iskra_platform *platform = iskra_platform_posix();
@@ -34,7 +36,7 @@ void cli_progress_update(struct cli_progress *progress, uint64_t done)
     if (now_ns < progress->last_ns + SECOND_NS / 5)
         return;
     progress->last_ns = now_ns;
-    progress->visible = true;
+    on_screen = progress;
 
     char bar[BAR_WIDTH + 1], done_text[CLI_SIZE_TEXT_LEN], rate_text[CLI_SIZE_TEXT_LEN];
     double seconds = (double)(now_ns - progress->start_ns) / 1e9;
@@ -77,9 +79,15 @@ struct json_object *cli_progress_json(const struct cli_progress *progress, uint6
     return root;
 }
 
-void cli_progress_clear(struct cli_progress *progress)
+void cli_progress_clear(const struct cli_progress *progress)
 {
-    if (progress->visible)
+    if (on_screen == progress)
+        cli_progress_hide();
+}
+
+void cli_progress_hide(void)
+{
+    if (on_screen)
         fprintf(stderr, "\r\033[K");
-    progress->visible = false;
+    on_screen = NULL;
 }

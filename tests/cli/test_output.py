@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -266,6 +267,27 @@ def progress_is_shown_on_a_terminal_and_taken_away(w):
     os.close(master)
     assert re.search(rb"\r\[[#.]{40}\] +\d+%  [0-9.]+ [KMGT]iB  [0-9.]+ [KMGT]iB/s  \d+ s left\x1b\[K", shown), shown
     assert shown.endswith(b"\r\x1b[K"), shown
+
+
+@test
+def an_error_has_a_line_of_its_own_where_the_progress_was(w):
+    master, slave = terminal()
+    writer = subprocess.Popen([ISKRA, "cp", "-", w.url + "/2"], stdin=subprocess.PIPE, stderr=slave)
+    os.close(slave)
+    shown, sent = b"", 0
+    while b"/s" not in shown:  # it appears after a second, and moves only when there is something to do
+        sent += os.write(writer.stdin.fileno(), bytes(64))
+        if select.select([master], [], [], 0.05)[0]:
+            shown += os.read(master, 4096)
+    writer.stdin.write(bytes(peers.RAM_LEN + 1 - sent))
+    writer.stdin.close()
+    equal(writer.wait(timeout=10), 2)
+    try:
+        shown += os.read(master, 65536)
+    except OSError:
+        pass  # the other end is gone and all was read
+    os.close(master)
+    assert re.search(rb"/s\x1b\[K\r\x1b\[Kiskra: cp: [^\r]* beyond the end [^\r]*\r\n$", shown), shown
 
 
 @test

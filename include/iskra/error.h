@@ -81,6 +81,7 @@ struct iskra_error {
     uint8_t sense_len;    /* bytes valid in sense; 0 if there is none */
     uint8_t sense[ISKRA_SENSE_LEN_MAX];
     char text[256]; /* one line, NUL-terminated */
+    uint32_t reserved[4];
 };
 
 /* A short name for the code: "protocol", "connect", ... Static storage; "?" for an unknown one. */

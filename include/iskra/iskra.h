@@ -234,6 +234,7 @@ struct iskra_io {
     struct iskra_extent *extents;
     uint32_t extent_cnt;
     uint64_t timeout_ns; /* 0: the LUN's default */
+    uint64_t reserved[4];
     void (*done)(struct iskra_io *io);
     void *user;
 

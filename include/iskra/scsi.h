@@ -9,6 +9,15 @@
 extern "C" {
 #endif
 
+/* As iskra_open() and iskra_open_sync(), but the LUN itself is asked nothing: for those who bring
+ * their own CDBs from the first on, and for LUNs that are there only for some of them (REPORT LUNS
+ * to a LUN 0 that does not exist). struct iskra_lun_info stays empty, only ISKRA_RAW may be
+ * submitted, and the first command sees the LUN's power-on unit attention. */
+ISKRA_PUBLIC int iskra_open_raw(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+                                struct iskra_error *err);
+ISKRA_PUBLIC int iskra_open_raw_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
+                                     struct iskra_error *err);
+
 /* Sends a CDB with at most in_len bytes of data in (0: none) and waits. *ret_len is what came. 0 or
  * a negative errno; a CHECK CONDITION is -EIO with the sense in *err. Unit attentions are the
  * caller's to see. */

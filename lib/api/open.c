@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <iskra/scsi.h>
+
 #include "scsi/scan.h"
 #include "wire/luns.h"
 
@@ -17,6 +19,7 @@ struct lun_open {
         *lun; /* set aside at the start, so that a scan that succeeded cannot fail for memory */
     iskra_open_fn *fn;
     void *arg;
+    bool raw;                      /* iskra_open_raw(): nothing is asked */
     struct iskra_work cancel_work; /* iskra_open_cancel(), while it waits for its nexus */
 };
 
@@ -61,6 +64,16 @@ static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct
     fn(fn_arg, 0, lun, &none);
 }
 
+static int open_unasked(struct lun_open *o, uint64_t lun, struct iskra_error *err)
+{
+    struct iskra_sdev *sdev = iskra_alloc_sdev(&o->nexus->host, lun);
+    if (sdev == NULL)
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a device");
+    (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING); /* if not, it is offline and stays so */
+    scanned(o, 0, sdev, NULL);
+    return 0;
+}
+
 static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct iskra_error *err)
 {
     struct lun_open *o = iskra_container_of(w, struct lun_open, waiter);
@@ -69,7 +82,8 @@ static void nexus_ready(struct iskra_nexus_waiter *w, int status, const struct i
     if (status)
         story = *err;
     else if ((status = iskra_lun_encode(o->lun->number, &lun)) == 0)
-        status = iskra_scan_lun(&o->nexus->host, lun, scanned, o, &o->scan, &story);
+        status = o->raw ? open_unasked(o, lun, &story)
+                        : iskra_scan_lun(&o->nexus->host, lun, scanned, o, &o->scan, &story);
     if (status)
         open_failed(o, status, &story);
 }
@@ -99,7 +113,7 @@ static int begin(struct iskra *ctx, const char *url_text, struct lun_open *o,
     return rc;
 }
 
-static int open_lun(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+static int open_lun(struct iskra *ctx, const char *url, bool raw, iskra_open_fn *fn, void *arg,
                     struct iskra_error *err)
 {
     const struct iskra_platform *pf = ctx->round.pf;
@@ -110,7 +124,8 @@ static int open_lun(struct iskra *ctx, const char *url, iskra_open_fn *fn, void 
         rc = iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory to open a LUN");
     } else {
         iskra_list_init(&lun->link);
-        *o = (struct lun_open){.waiter.fn = nexus_ready, .lun = lun, .fn = fn, .arg = arg};
+        *o = (struct lun_open){
+            .waiter.fn = nexus_ready, .lun = lun, .fn = fn, .arg = arg, .raw = raw};
         iskra_work_init(&o->cancel_work, canceled_work);
         rc = begin(ctx, url, o, err);
     }
@@ -121,18 +136,30 @@ static int open_lun(struct iskra *ctx, const char *url, iskra_open_fn *fn, void 
     return rc;
 }
 
-int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
-               struct iskra_error *err)
+static int enter_and_open(struct iskra *ctx, const char *url, bool raw, iskra_open_fn *fn,
+                          void *arg, struct iskra_error *err)
 {
     struct iskra_error story = {0};
     int rc = iskra_api_enter(ctx, &story);
     if (rc == 0) {
-        rc = open_lun(ctx, url, fn, arg, &story);
+        rc = open_lun(ctx, url, raw, fn, arg, &story);
         iskra_api_leave(ctx);
     }
     if (rc && err != NULL)
         *err = story;
     return rc;
+}
+
+int iskra_open(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+               struct iskra_error *err)
+{
+    return enter_and_open(ctx, url, false, fn, arg, err);
+}
+
+int iskra_open_raw(struct iskra *ctx, const char *url, iskra_open_fn *fn, void *arg,
+                   struct iskra_error *err)
+{
+    return enter_and_open(ctx, url, true, fn, arg, err);
 }
 
 /* On no list of waiters and without a scan: it has been cancelled already. */

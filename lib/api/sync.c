@@ -140,13 +140,14 @@ static void opened(void *arg, int status, struct iskra_lun *lun, const struct is
         *w->err = *err;
 }
 
-int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
-                    struct iskra_error *err)
+static int open_sync(struct iskra *ctx, const char *url, bool raw, struct iskra_lun **ret_lun,
+                     struct iskra_error *err)
 {
     struct waiter w = {.err = err};
     int rc = iskra_api_may_block(ctx, err);
     if (rc == 0)
-        rc = iskra_open(ctx, url, opened, &w, err);
+        rc =
+            raw ? iskra_open_raw(ctx, url, opened, &w, err) : iskra_open(ctx, url, opened, &w, err);
     if (rc == 0)
         rc = iskra_api_wait(ctx, &w.flag);
     if (rc == 0)
@@ -154,6 +155,18 @@ int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_l
     if (rc == 0)
         *ret_lun = w.lun;
     return rc;
+}
+
+int iskra_open_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
+                    struct iskra_error *err)
+{
+    return open_sync(ctx, url, false, ret_lun, err);
+}
+
+int iskra_open_raw_sync(struct iskra *ctx, const char *url, struct iskra_lun **ret_lun,
+                        struct iskra_error *err)
+{
+    return open_sync(ctx, url, true, ret_lun, err);
 }
 
 static void closed(void *arg)

@@ -274,6 +274,51 @@ static void a_lost_session_is_an_event_with_the_reason(void **state)
     rig = rig_start(NULL);          /* for the teardown */
 }
 
+static void a_raw_lun_is_asked_nothing_and_takes_nothing_but_raw_commands(void **state)
+{
+    static const uint8_t inquiry[6] = {0x12, 0, 0, 0, 96, 0}, turs[6] = {0};
+    struct iskra_lun *lun = NULL;
+    struct iskra_lun_info info;
+    struct iskra_inquiry_info inq;
+    struct iskra_session_stats stats;
+    struct iskra_error err = {0};
+    uint8_t buf[512];
+    uint32_t len = 0;
+    rig = rig_start(NULL);
+    assert_int_equal(iskra_open_raw_sync(ctx, rig_url(rig_port(rig), 0, NULL), &lun, NULL), 0);
+    iskra_session_stats(lun, &stats);
+    assert_int_equal(stats.commands, 0);
+    iskra_lun_info(lun, &info);
+    assert_int_equal(info.block_len, 0);
+    assert_int_equal(iskra_read_sync(lun, buf, 512, 0, &err), -ENODEV);
+    assert_int_equal(iskra_raw_sync(lun, inquiry, 6, buf, 96, &len, &err), 0);
+    assert_int_equal(iskra_inquiry_parse(buf, len, &inq), 0);
+    assert_int_equal(inq.type, ISKRA_TYPE_DISK);
+    while (iskra_raw_sync(lun, turs, 6, NULL, 0, NULL, &err) != 0) /* what waited for the login */
+        assert_int_equal(err.code, ISKRA_E_SCSI);
+    assert_int_equal(iskra_close_sync(lun), 0);
+}
+
+/* LUN 7 is not there, yet it can be asked for the list. */
+static void a_lun_that_does_not_exist_can_be_opened_raw(void **state)
+{
+    static const uint8_t cdb[12] = {0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+    struct iskra_lun *lun = NULL;
+    struct iskra_error err = {0};
+    uint8_t buf[256];
+    uint64_t luns[8];
+    uint32_t len = 0;
+    rig = rig_start(three_luns);
+    const char *url = rig_url(rig_port(rig), 7, NULL);
+    assert_int_equal(iskra_open_sync(ctx, url, &lun, &err), -ENXIO);
+    assert_int_equal(iskra_open_raw_sync(ctx, url, &lun, &err), 0);
+    int rc = iskra_raw_sync(lun, cdb, sizeof(cdb), buf, sizeof(buf), &len, &err);
+    if (rc)
+        fail_msg("%s", err.text);
+    assert_int_equal(iskra_luns_parse(buf, len, luns, 8, NULL), 3);
+    assert_int_equal(iskra_close_sync(lun), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -288,6 +333,8 @@ int main(void)
         CASE(a_session_tells_when_it_comes_and_goes_and_what_it_did),
         CASE(large_writes_count_their_r2ts),
         CASE(a_unit_attention_is_an_event_and_the_read_is_done_again),
+        CASE(a_raw_lun_is_asked_nothing_and_takes_nothing_but_raw_commands),
+        CASE(a_lun_that_does_not_exist_can_be_opened_raw),
         CASE(a_lost_session_is_an_event_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* Detaching; see detach.h. */
 #include "tcp/detach.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "tcp/recv.h"
@@ -112,6 +113,7 @@ size_t iskra_tcp_detach_len(const struct iskra_tcp_conn *conn, const struct iskr
 /* A read has nothing in the ring, a write receives nothing. */
 void iskra_tcp_detach(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, void *memory)
 {
+    assert(!conn->in.window_out);
     if (task->dir == ISKRA_DIR_READ)
         sink_set(&conn->in, task, memory);
     else

@@ -3,8 +3,9 @@
 
     tools/run_tests.py BUILD_DIRECTORY [ARGUMENTS OF meson test]
 
-Prints every skipped case with its reason, every failed one with its program, and at the end the one line
-`N passed, N failed, N skipped`. Exits with 1 if anything failed or Meson itself did.
+Prints what programs report (lines `# report: ...`; all that a program without TAP prints), every skipped case with its
+reason, every failed one with its program, and at the end the one line `N passed, N failed, N skipped`. Exits with 1 if
+anything failed or Meson itself did.
 """
 import json
 import os
@@ -16,9 +17,12 @@ RESULT = re.compile(r"^(not )?ok\b(?:\s+\d+)?\s*(?:-\s*)?([^#]*?)\s*(?:#\s*(\S+)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
 
 
+REPORT = re.compile(r"^# report: (.*)", re.MULTILINE)
+
+
 class Count:
     def __init__(self):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.skipped, self.reports = 0, [], [], []
 
     def tap(self, program, text):
         """The cases of one TAP stream; returns how many there were."""
@@ -43,9 +47,12 @@ class Count:
         """One line of Meson's testlog.json."""
         name, result = log["name"], log["result"]
         failed_before = len(self.failed)
-        cases = 0
-        if re.search(r"^(TAP version|1\.\.\d|(not )?ok\b)", log.get("stdout") or "", re.MULTILINE):
-            cases = self.tap(name, log["stdout"])
+        cases, stdout = 0, log.get("stdout") or ""
+        if re.search(r"^(TAP version|1\.\.\d|(not )?ok\b)", stdout, re.MULTILINE):
+            cases = self.tap(name, stdout)
+            self.reports += REPORT.findall(stdout)
+        else:
+            self.reports += stdout.splitlines()
         if result in ("OK", "EXPECTEDFAIL"):
             if not cases:
                 self.passed += 1
@@ -71,6 +78,8 @@ def main():
         with open(path, encoding="utf-8", errors="replace") as logs:
             for line in logs:
                 count.program(json.loads(line))
+    for line in count.reports:
+        print(f"report: {line}")
     for line in count.skipped:
         print(f"skipped: {line}")
     for line in count.failed:

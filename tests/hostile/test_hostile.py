@@ -171,7 +171,7 @@ def main():
             print("%s %d - %s %s" % ("not ok" if failed else "ok", number, row[0], row[2]), flush=True)
             for line in complaints:
                 print("# " + CONTROL.sub("?", line)[:600])
-    print("# hostile inputs: %d of %d" % (good, len(table)))
+    print("# report: hostile inputs: %d of %d" % (good, len(table)))
     return 0 if good == len(table) else 1
 
 

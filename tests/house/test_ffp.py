@@ -39,8 +39,8 @@ def main():
     found = covered({p: house.read(root, p) for p in house.files(root, ".c") if p.startswith("tests/")})
     for item in ITEMS:
         for test in found.get(item, [WITHOUT.get(item, "NO TEST")]):
-            print(f"# {item:7} {test}")
-    print(f"# {len(found)} of {len(ITEMS)} items have a test")
+            print(f"# report: FFP {item:7} {test}")
+    print(f"# report: FFP: {len(found)} of {len(ITEMS)} items have a test")
     tap.check("every_item_has_its_test", [f"no test: {i}" for i in ITEMS if i not in found and i not in WITHOUT])
     tap.check("no_test_names_an_item_that_does_not_exist", [t for i, ts in sorted(found.items()) if i not in ITEMS for t in ts])
     tap.end()

@@ -77,7 +77,7 @@ def main():
                 told, wrong = row(t, mode, header, data)
                 count += 1
                 failed += bool(wrong)
-                print("# %s" % told)
+                print("# report: cp %d MiB, %-8s %-7s %s" % (MIB, mode + ",", name + ":", told))
                 print("%sok %d - cp_of_%d_MiB_out_and_back_with_%s_and_digest_%s" % ("not " if wrong else "", count, MIB, mode, name), flush=True)
                 for line in wrong.splitlines():
                     print("# " + line)

@@ -208,7 +208,7 @@ def test_cu(family, url, minimum):
     assert counts, out
     total, ran, passed, failed = map(int, counts.groups())
     skipped = len(set(re.findall(r"\[SKIPPED\] (.*)", out)))
-    print(f"# {family}: {passed} of {total} pass, {failed} fail; {skipped} reasons to skip parts", flush=True)
+    print(f"# report: iscsi-test-cu {family}: {passed} of {total} pass, {failed} fail; {skipped} reasons to skip parts", flush=True)
     assert failed == 0 and done.returncode == 0 and ran == total >= minimum, out
 
 

@@ -83,7 +83,7 @@ static void every_combination_gives_the_expected_bytes(void **state)
     unsigned row_cnt = 0;
     for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
         row_cnt += check_lengths(lengths[i]);
-    printf("# write matrix: %u of %u rows byte-exact\n", row_cnt, 4u * 32 * 13);
+    printf("# report: write matrix: %u of %u rows byte-exact\n", row_cnt, 4u * 32 * 13);
     assert_int_equal(row_cnt, 4 * 32 * 13);
 }
 

@@ -148,6 +148,16 @@ static void target_print(struct listing *listing, const char *heading, const cha
         cli_print("  (no LUNs)\n");
 }
 
+/* There may be others, so that the line has to say which one. */
+static int failed_tell(const struct listing *listing, const char *name, int rc,
+                       const struct iskra_error *err)
+{
+    if (err->code == ISKRA_OK)
+        return cli_fail(listing->cli, rc, err);
+    cli_error(listing->cli, "%s: %s", name, err->text[0] ? err->text : iskra_code_name(err->code));
+    return cli_exit_code(err);
+}
+
 /* Everything behind one host: the target as a heading with all its portals, asked through the first
  * of them that lets us in. */
 static int discovered_list(struct listing *listing, const struct cli_portals *portals,
@@ -182,7 +192,7 @@ static int discovered_list(struct listing *listing, const struct cli_portals *po
     if (rc == 0)
         target_print(listing, heading, name, &luns);
     else
-        exit_code = cli_fail(listing->cli, rc, &err);
+        exit_code = failed_tell(listing, name, rc, &err);
     free(heading);
     free(luns.list);
     return exit_code;

@@ -89,6 +89,14 @@ def discovery_can_be_open(w):
 
 
 @test
+def ls_says_which_of_the_targets_it_found_refuses(w):
+    with target(w.user() + ["--open-discovery"]) as t:
+        done = iskra("ls", t.portal)
+        equal((done.returncode, done.stdout), (24, ""), done.stderr)
+        assert done.stderr.startswith("iskra: ls: %s: login refused: " % peers.NAME), done.stderr
+
+
+@test
 def who_has_the_secret_is_let_in(w):
     for content in SECRET, SECRET + "\n", SECRET + "\r\n":
         with target(w.user(content)) as t:

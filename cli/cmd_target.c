@@ -36,12 +36,14 @@ enum {
     OPTION_NUMBERS, /* and on: the table below */
 };
 
+#define LUNS_OFFSET offsetof(struct iskra_target_options, lun_cnt)
+
 /* Options that are one number of struct iskra_target_options each; the target judges the range. */
 static const struct {
     const char *name;
     size_t offset;
 } numbers[] = {
-    {"luns", offsetof(struct iskra_target_options, lun_cnt)},
+    {"luns", LUNS_OFFSET},
     {"block-size", offsetof(struct iskra_target_options, block_len)},
     {"max-recv", offsetof(struct iskra_target_options, max_recv)},
     {"first-burst", offsetof(struct iskra_target_options, first_burst)},
@@ -74,6 +76,8 @@ static int number_take(const struct cli *cli, const struct cli_given *given,
     if (!exit_code && value > UINT32_MAX)
         exit_code =
             cli_usage(cli, "--%s %s: more than %u", numbers[i].name, given->value, UINT32_MAX);
+    if (!exit_code && value == 0 && numbers[i].offset == LUNS_OFFSET) /* to the target: not given */
+        exit_code = cli_usage(cli, "--luns 0: at least one LUN");
     if (!exit_code)
         *(uint32_t *)((char *)options + numbers[i].offset) = (uint32_t)value;
     return exit_code;

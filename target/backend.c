@@ -41,6 +41,10 @@ static int open_file(struct target_lun *lun, const struct iskra_target_backend *
     if (lun->fd < 0)
         return iskra_fail(err, ISKRA_E_SYSTEM, errno, "LUN %u: cannot open %s: %s", lun->number,
                           path, strerror(errno));
+    struct stat st;
+    if (fstat(lun->fd, &st) == 0 && S_ISDIR(st.st_mode)) /* which has a size, and nothing to read */
+        return iskra_fail(err, ISKRA_E_SYSTEM, EISDIR, "LUN %u: cannot open %s: %s", lun->number,
+                          path, strerror(EISDIR));
     off_t end = lseek(lun->fd, 0, SEEK_END); /* of a block device too */
     if (end < 0)
         return iskra_fail(err, ISKRA_E_SYSTEM, errno, "LUN %u: no size of %s: %s", lun->number,

@@ -47,7 +47,11 @@ void cli_json_number(struct json_object *object, const char *key, uint64_t numbe
 
 void cli_json_real(struct json_object *object, const char *key, double number)
 {
-    cli_json_put(object, key, json_object_new_double(number));
+    static char nine_digits[] = "%.9g"; /* what a clock is good for; all 17 would be noise */
+    struct json_object *child = json_object_new_double(number);
+    if (child)
+        json_object_set_serializer(child, json_object_double_to_json_string, nine_digits, NULL);
+    cli_json_put(object, key, child);
 }
 
 void cli_json_bool(struct json_object *object, const char *key, bool value)

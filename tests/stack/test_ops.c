@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <iskra/iskra.h>
+#include <iskra/session.h>
 
 #include "stack/rig.h"
 
@@ -200,6 +201,60 @@ static void every_operation_with_4096_byte_blocks_keeps_the_shadow(void **state)
     every_operation_at_random(2);
 }
 
+/* One answer for the whole range, with these flags. */
+static void told(uint64_t offset, uint64_t len, uint32_t flags)
+{
+    struct iskra_error err = {0};
+    struct iskra_extent extent;
+    uint32_t cnt = 1;
+    must(iskra_block_status_sync(lun, len, offset, &extent, &cnt, &err), &err, "block status");
+    assert_int_equal(cnt, 1);
+    assert_int_equal(extent.offset, offset);
+    assert_int_equal(extent.len, len);
+    assert_int_equal(extent.flags, flags);
+}
+
+static void what_is_unmapped_is_told_as_a_hole(void **state)
+{
+    const uint64_t at = 1 << 20, len = 256 << 10, hole = ISKRA_EXTENT_HOLE | ISKRA_EXTENT_ZERO;
+    struct iskra_error err = {0};
+    for (unsigned number = 1; number < 3; number++) { /* what a file tells is its file system's */
+        lun_open(number);
+        for (unsigned way = 0; way < 2; way++) {
+            memset(buf, 0x5a, len);
+            must(iskra_write_sync(lun, buf, len, at, 0, &err), &err, "write");
+            told(at, len, 0);
+            if (way == 0)
+                must(iskra_unmap_sync(lun, len, at, &err), &err, "unmap");
+            else
+                must(iskra_write_zeroes_sync(lun, len, at, ISKRA_IO_MAY_UNMAP, &err), &err, "zero");
+            told(at, len, (uint32_t)hole);
+            told(at + len / 2, len / 4, (uint32_t)hole);
+        }
+        assert_int_equal(iskra_close_sync(lun), 0);
+    }
+}
+
+/* The target says that its WRITE SAME(16) needs no data, so none is sent; and without leave to
+ * unmap the blocks stay where they are. */
+static void zeroes_are_written_without_sending_any(void **state)
+{
+    const uint64_t len = 1 << 20;
+    struct iskra_error err = {0};
+    struct iskra_session_info before, after;
+    lun_open(1);
+    memset(buf, 0x5a, len);
+    must(iskra_write_sync(lun, buf, len, 0, 0, &err), &err, "write");
+    iskra_session_info(lun, &before);
+    must(iskra_write_zeroes_sync(lun, len, 0, 0, &err), &err, "write zeroes");
+    iskra_session_info(lun, &after);
+    assert_in_range(after.tx_bytes - before.tx_bytes, 48, 511);
+    told(0, len, 0);
+    memset(shadow, 0, len);
+    do_read((struct range){0, len}, &err);
+    assert_int_equal(iskra_close_sync(lun), 0);
+}
+
 static void never(struct iskra_io *io)
 {
     fail_msg("operation %d was taken", (int)io->op);
@@ -236,6 +291,8 @@ int main(void)
         T(every_operation_on_a_file_keeps_the_shadow),
         T(every_operation_in_memory_keeps_the_shadow),
         T(every_operation_with_4096_byte_blocks_keeps_the_shadow),
+        T(what_is_unmapped_is_told_as_a_hole),
+        T(zeroes_are_written_without_sending_any),
         T(flags_that_do_not_fit_the_operation_are_refused),
     };
     rig = rig_start(add_luns);

@@ -193,6 +193,10 @@ bool iskra_disk_setup(struct iskra_scsi_request *sreq)
     }
     switch ((enum iskra_request_kind)sreq->kind) {
     case ISKRA_REQUEST_UNMAP:
+        /* Another request may have been refused since this one was submitted. What WRITE SAME
+         * makes of 0 blocks is all that follow. */
+        if (iskra_space_unmap_closed(sreq))
+            return false;
         iskra_space_setup_unmap(sreq);
         break;
     case ISKRA_REQUEST_WRITE_ZEROES:

@@ -59,6 +59,8 @@ static void end_killed(struct iskra_scsi_request *sreq)
         end_request(sreq, iskra_outcome_canceled(sreq));
     else if (iskra_scsi_request_is_block(sreq) && iskra_disk_finished(sreq))
         end_request(sreq, 0);
+    else if (sreq->kind == ISKRA_REQUEST_UNMAP && iskra_space_unmap_closed(sreq))
+        end_request(sreq, iskra_outcome_unsupported(sreq));
     else
         end_request(sreq, iskra_outcome_fail(sreq));
 }
@@ -225,7 +227,8 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
         end_sync(sreq);
         return;
     }
-    if (!ok && iskra_space_refusal(s)) {
+    /* A refused SYNCHRONIZE CACHE says nothing of the command before it. */
+    if (!ok && !iskra_disk_is_sync(sreq) && iskra_space_refusal(s)) {
         if (iskra_space_next_way(sreq)) {
             iskra_scsi_queue_insert(sreq, ISKRA_INSERT_REST);
             return;

@@ -116,9 +116,11 @@ int iskra_scsi_submit_unmap(struct iskra_scsi_request *sreq, uint64_t offset, ui
 
     if (rc != 0)
         return rc;
-    if (sreq->sdev->space.unmap == ISKRA_UNMAP_NOT)
-        return iskra_fail(sreq->error, ISKRA_E_UNSUPPORTED, EOPNOTSUPP, "the LUN does not unmap");
     sreq->offset = offset;
+    sreq->len = len;
+    if (iskra_space_unmap_closed(sreq))
+        return iskra_fail(sreq->error, ISKRA_E_UNSUPPORTED, EOPNOTSUPP, "the LUN does not unmap%s",
+                          sreq->sdev->space.unmap == ISKRA_UNMAP_NOT ? "" : " beyond 2^32 blocks");
     sreq->allowed = sreq->sdev->retries_allowed;
     submit(sreq, ISKRA_REQUEST_UNMAP, NULL, 0, len);
     return 0;

@@ -166,6 +166,21 @@ static void setup_list(struct iskra_scsi_request *sreq)
     command_is(sreq, iskra_cdb_unmap(sreq->cdb, (uint16_t)len, 0), &sreq->param_iov, 1, len);
 }
 
+bool iskra_space_unmap_closed(const struct iskra_scsi_request *sreq)
+{
+    switch (sreq->sdev->space.unmap) {
+    case ISKRA_UNMAP_LIST:
+    case ISKRA_UNMAP_WRITE_SAME_16:
+        return false;
+    case ISKRA_UNMAP_WRITE_SAME_10:
+        return !write_same_10_reaches(sreq);
+    case ISKRA_UNMAP_NOT:
+    case ISKRA_UNMAP_WAY_CNT:
+        break;
+    }
+    return true;
+}
+
 void iskra_space_setup_unmap(struct iskra_scsi_request *sreq)
 {
     const struct iskra_space *space = &sreq->sdev->space;

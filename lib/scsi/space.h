@@ -61,6 +61,10 @@ void iskra_space_settle(struct iskra_sdev *sdev, const struct iskra_space_facts 
 void iskra_space_setup_unmap(struct iskra_scsi_request *sreq);
 void iskra_space_setup_zeroes(struct iskra_scsi_request *sreq);
 
+/* Is there no command for this UNMAP request? The device does not unmap, or said so while the
+ * request waited, or its only command cannot name the range. */
+bool iskra_space_unmap_closed(const struct iskra_scsi_request *sreq);
+
 /* Is this the sense of a device that does not know the command, or not this form of it? */
 bool iskra_space_refusal(const struct iskra_sense *sense);
 

@@ -159,6 +159,54 @@ static void an_unmap_that_is_refused_is_not_tried_again(void **state)
     assert_int_equal(r->sent_cnt, 1);
 }
 
+/* WRITE SAME of 0 blocks would be all blocks up to the end. */
+static void unmaps_that_wait_when_one_is_refused_are_not_sent(void **state)
+{
+    struct rig *r = *state;
+
+    r->sdev->queue_depth = 1;
+    unmap(r, 0, 8, 8);
+    struct rig_io *waiting = unmap(r, 1, 80, 8);
+    assert_int_equal(r->sent_cnt, 1);
+    rig_answer_sense(r, 0, ISKRA_SENSE_ILLEGAL_REQUEST, 0x20, 0x00);
+    rig_work(r);
+    assert_int_equal(r->sent_cnt, 1);
+    assert_int_equal(waiting->done_cnt, 1);
+    assert_int_equal(waiting->sreq.status, -EOPNOTSUPP);
+    assert_string_equal(waiting->error.text,
+                        "UNMAP lba 80, 8 blocks: the LUN does not know this command");
+}
+
+static void an_unmap_under_way_is_not_sent_again_after_anothers_refusal(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *large = unmap(r, 0, 0, 160 * MIB / 512);
+
+    unmap(r, 1, 8, 8);
+    assert_int_equal(r->sent_cnt, 2);
+    rig_answer_sense(r, 1, ISKRA_SENSE_ILLEGAL_REQUEST, 0x24, 0x00);
+    rig_answer_good(r, 0);
+    rig_work(r);
+    assert_int_equal(r->sent_cnt, 2);
+    assert_int_equal(large->done_cnt, 1);
+    assert_int_equal(large->sreq.status, -EOPNOTSUPP);
+}
+
+static void write_same_10_unmaps_nothing_beyond_32_bits(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_io(r, 0);
+
+    r->sdev->space.unmap = ISKRA_UNMAP_WRITE_SAME_10;
+    assert_int_equal(
+        iskra_scsi_submit_unmap(&io->sreq, (UINT64_C(1) << 32) * RIG_BLOCK_LEN, RIG_BLOCK_LEN),
+        -EOPNOTSUPP);
+    assert_string_equal(io->error.text, "the LUN does not unmap beyond 2^32 blocks");
+    unmap(r, 1, UINT32_MAX, 1);
+    assert_int_equal(r->sent_cnt, 1);
+    assert_int_equal(r->sent[0].cdb.lba, UINT32_MAX);
+}
+
 static void an_unmap_of_nothing_needs_no_command(void **state)
 {
     struct rig *r = *state;
@@ -340,6 +388,22 @@ static void zeroes_with_fua_are_followed_by_a_flush(void **state)
     assert_int_equal(r->sent[1].cdb.opcode, ISKRA_SCSI_SYNCHRONIZE_CACHE_16);
     rig_answer_good(r, 1);
     ends_well(io);
+}
+
+static void a_refused_flush_behind_zeroes_is_the_end(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_io(r, 0);
+
+    r->sdev->write_cache = true;
+    r->sdev->write_cache_told = true;
+    assert_int_equal(iskra_scsi_submit_write_zeroes(&io->sreq, 0, 4096, true, false), 0);
+    rig_answer_good(r, 0);
+    rig_answer_sense(r, 1, ISKRA_SENSE_ILLEGAL_REQUEST, 0x20, 0x00);
+    assert_int_equal(r->sent_cnt, 2);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->error.code, ISKRA_E_SCSI);
+    assert_int_equal(r->sdev->space.zero, ISKRA_ZERO_NDOB);
 }
 
 /* ---- compare and write ---- */
@@ -657,6 +721,9 @@ int main(void)
         T(a_device_may_unmap_by_write_same),
         T(a_device_that_does_not_unmap_is_not_asked),
         T(an_unmap_that_is_refused_is_not_tried_again),
+        T(unmaps_that_wait_when_one_is_refused_are_not_sent),
+        T(an_unmap_under_way_is_not_sent_again_after_anothers_refusal),
+        T(write_same_10_unmaps_nothing_beyond_32_bits),
         T(an_unmap_of_nothing_needs_no_command),
         T(an_unmap_is_repeated_after_a_unit_attention),
         T(a_protected_lun_is_neither_unmapped_nor_zeroed_nor_compared),
@@ -669,6 +736,7 @@ int main(void)
         T(plain_writes_of_zeros_are_cut_like_all_writes),
         T(write_same_10_does_not_reach_beyond_32_bits),
         T(zeroes_with_fua_are_followed_by_a_flush),
+        T(a_refused_flush_behind_zeroes_is_the_end),
         T(compare_and_write_sends_both_halves),
         T(a_miscompare_has_a_code_of_its_own),
         T(compare_and_write_is_not_sent_twice),

@@ -55,6 +55,7 @@ bench: bench-deps build
 	bench/run.sh
 
 install: build
+	@$(if $(filter file default undefined,$(origin PREFIX)),true,meson configure build -Dprefix=$(PREFIX) && meson compile -C build)
 	meson install -C build --no-rebuild
 
 clean:

@@ -14,6 +14,7 @@
 
 #include <iskra/scsi.h>
 #include <iskra/session.h>
+#include <iskra/trace.h>
 
 #include "stack/rig.h"
 
@@ -319,6 +320,54 @@ static void a_lun_that_does_not_exist_can_be_opened_raw(void **state)
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+static void step_taken(void *arg, const struct iskra_trace_record *rec)
+{
+    unsigned *cnt = arg;
+    if (rec->kind == ISKRA_TRACE_ENTER) {
+        assert_string_not_equal(iskra_step_name(rec->what), "?");
+        assert_non_null(iskra_step_detail_word(rec->what, rec->a));
+        (*cnt)++;
+    }
+}
+
+static void the_steps_of_a_read_are_told_while_somebody_listens(void **state)
+{
+    struct iskra_lun *lun = NULL;
+    uint8_t block[512];
+    unsigned cnt = 0;
+    rig = rig_start(NULL);
+    assert_int_equal(iskra_open_sync(ctx, rig_url(rig_port(rig), 0, NULL), &lun, NULL), 0);
+    iskra_trace_steps(ctx, step_taken, &cnt);
+    assert_int_equal(iskra_read_sync(lun, block, sizeof(block), 0, NULL), 0);
+    iskra_trace_steps(ctx, NULL, NULL);
+    assert_true(cnt > 20);
+    unsigned before = cnt;
+    assert_int_equal(iskra_read_sync(lun, block, sizeof(block), 0, NULL), 0);
+    assert_int_equal(cnt, before);
+    iskra_close_sync(lun);
+}
+
+static void an_initiator_tells_its_name_and_when_it_wants_to_run(void **state)
+{
+    struct found f = {0};
+    struct iskra_lun *lun = NULL;
+    rig = rig_start(NULL);
+    assert_string_equal(iskra_initiator_name(ctx), "iqn.2026-11.io.iskra.test:look");
+    assert_string_equal(iskra_initiator_name_source(ctx), "option");
+    assert_int_equal(iskra_timeout_ns(ctx), -1); /* nothing is pending */
+    assert_int_equal(iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, told, &f, NULL),
+                     0);
+    assert_true(iskra_timeout_ns(ctx) >= 0); /* at the latest when the login is too late */
+    run_until_told(&f);
+    assert_int_equal(iskra_open_sync(ctx, rig_url(rig_port(rig), 0, NULL), &lun, NULL), 0);
+    assert_ptr_equal(iskra_lun_ctx(lun), ctx);
+    iskra_close_sync(lun);
+    unsigned major, minor, patch;
+    assert_int_equal(sscanf(iskra_version(), "%u.%u.%u", &major, &minor, &patch), 3);
+    assert_string_equal(iskra_conn_error_name(ISKRA_CONN_DATASN), "DATASN");
+    assert_string_equal(iskra_conn_error_name(7), "?");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -335,6 +384,8 @@ int main(void)
         CASE(a_unit_attention_is_an_event_and_the_read_is_done_again),
         CASE(a_raw_lun_is_asked_nothing_and_takes_nothing_but_raw_commands),
         CASE(a_lun_that_does_not_exist_can_be_opened_raw),
+        CASE(the_steps_of_a_read_are_told_while_somebody_listens),
+        CASE(an_initiator_tells_its_name_and_when_it_wants_to_run),
         CASE(a_lost_session_is_an_event_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ struct mixer {
     struct iskra_lun *lun;
     struct iskra_lun_info info;
     struct mixer_plan plan;
-    struct mixer_tally *tally;
+    struct mixer_tally tally;
     uint8_t *shadow;
     uint64_t len, state;
     unsigned submitted_cnt, done_cnt;
@@ -140,6 +140,12 @@ static bool met_fault(const struct req *q)
             (err->sense[2] & 0xf) == ISKRA_SENSE_UNIT_ATTENTION);
 }
 
+static bool lacks_compare(const struct req *q)
+{
+    return q->mixer->plan.may_lack_compare && q->io.op == ISKRA_COMPARE_AND_WRITE &&
+           q->io.status == -EOPNOTSUPP && q->io.error.code == ISKRA_E_UNSUPPORTED;
+}
+
 static void check_raw(struct req *q)
 {
     if (q->io.len != 0 && (q->io.residual >= INQUIRY_LEN - 5 || q->data[0] != 0))
@@ -199,13 +205,15 @@ static void req_done(struct iskra_io *io)
         wrong(m, "done() of a request that is not in flight");
         return;
     }
-    if (io->error.code != ISKRA_E_CANCELED) { /* else the test has failed already */
+    if (m->why[0] == 0) { /* else the test has failed already, and the rest is ended */
         if (met_fault(q)) {
-            m->tally->again_cnt++;
+            m->tally.again_cnt++;
             req_submit(q);
             return;
         }
-        if (q->differs) {
+        if (lacks_compare(q)) {
+            m->info.max_compare_len = 0; /* draws no more of them */
+        } else if (q->differs) {
             if (io->status != -EILSEQ || io->error.code != ISKRA_E_MISCOMPARE)
                 req_wrong(q, "unequal and not told");
         } else if (io->status != 0) {
@@ -214,10 +222,8 @@ static void req_done(struct iskra_io *io)
             req_submit(q);
             return;
         }
-    } else {
-        req_wrong(q, "cancelled");
     }
-    m->tally->ops[q->learns ? ISKRA_UNMAP : io->op]++;
+    m->tally.ops[q->learns ? ISKRA_UNMAP : io->op]++;
     m->done_cnt++;
     m->out[slot] = NULL;
     req_free(q);
@@ -369,8 +375,8 @@ static void start_one(struct mixer *m, struct range r)
         slot++;
     m->out[slot] = q;
     m->submitted_cnt++;
-    if (out_cnt(m) > m->tally->peak_cnt)
-        m->tally->peak_cnt = out_cnt(m);
+    if (out_cnt(m) > m->tally.peak_cnt)
+        m->tally.peak_cnt = out_cnt(m);
     req_submit(q);
 }
 
@@ -400,8 +406,7 @@ uint8_t *mixer_run(struct iskra *ctx, struct iskra_lun *lun, const struct mixer_
 {
     static struct mixer mixer; /* outlives a failure, as requests in flight do */
     struct mixer *m = &mixer;
-    mixer = (struct mixer){.ctx = ctx, .lun = lun, .plan = *plan, .tally = ret_tally};
-    memset(ret_tally, 0, sizeof(*ret_tally));
+    mixer = (struct mixer){.ctx = ctx, .lun = lun, .plan = *plan};
     m->state = UINT64_C(0x9e3779b97f4a7c15) ^ ((uint64_t)plan->seed << 20 | plan->seed);
     if (m->plan.in_flight > IN_FLIGHT)
         m->plan.in_flight = IN_FLIGHT;
@@ -419,6 +424,7 @@ uint8_t *mixer_run(struct iskra *ctx, struct iskra_lun *lun, const struct mixer_
             wrong(m, "what is there in the end is not what the shadow says");
         free(end);
     }
+    *ret_tally = m->tally;
     if (m->why[0] == 0)
         return m->shadow;
     free(m->shadow);

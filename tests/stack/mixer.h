@@ -15,6 +15,8 @@ struct mixer_plan {
     unsigned in_flight; /* at most */
     bool faulty;        /* the target sends BUSY, TASK SET FULL and unit attentions by itself: a raw
                            CDB sees them, and is submitted again */
+    bool
+        may_lack_compare; /* COMPARE AND WRITE may turn out to be a command the LUN does not have */
 };
 
 struct mixer_tally {

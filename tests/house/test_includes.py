@@ -35,7 +35,7 @@ EXCEPTIONS = [(re.compile(r"^lib/iscsi/class"), "lib/control/event.h")]
 OUTSIDE = re.compile(r"^(sys/socket\.h|sys/epoll\.h|sys/timerfd\.h|sys/eventfd\.h|sys/select\.h|poll\.h|netdb\.h"
                      r"|netinet/.*|arpa/inet\.h|sys/un\.h)$")
 MAY_USE_OUTSIDE = re.compile(r"^(lib/transport/|lib/api/loop\.c|lib/control/(connect|address|initiator)\.[ch]"
-                             r"|include/iskra/platform\.h|target/(portal|address)\.[ch]|cli/)")
+                             r"|include/iskra/platform\.h|target/(portal|address)\.[ch]|cli/|examples/)")
 
 # libcrypto: CHAP, each end with one of its own.
 CRYPTO = re.compile(r"^openssl/")

@@ -19,8 +19,8 @@ static void confirm_if_due(struct iskra_conn *conn)
     if (conn->confirmed_at != conn->tx_pdus)
         conn->unconfirmed_cnt = 0;
     conn->confirmed_at = conn->tx_pdus;
-    if (++conn->unconfirmed_cnt <= conn->session->cmds_max)
-        return;
+    if (++conn->unconfirmed_cnt <= conn->session->cmds_max || conn->nop_cnt > 0)
+        return; /* an answer to a ping that waits for its turn will do */
     conn->unconfirmed_cnt = 0;
     iskra_nop_reply_queue(conn, 0, ISKRA_RESERVED_TAG);
 }

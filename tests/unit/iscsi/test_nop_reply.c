@@ -128,6 +128,32 @@ static void flood_is_answered_in_order_once_there_is_room(void **state)
     }
 }
 
+/* The target does not want one of our answers yet. */
+static void feed_reject(struct rig *r, uint8_t reason)
+{
+    const struct iskra_pdu_nop_out answer = {
+        .immediate = true, .itt = ISKRA_RESERVED_TAG, .ttt = 77};
+    uint8_t rejected[ISKRA_BHS_LEN];
+    iskra_nop_out_encode(&answer, rejected);
+    rig_feed_reject(r, reason, rejected, sizeof(rejected));
+}
+
+/* There is one place left, and both a confirmation and a repetition are due. */
+static void answers_that_wait_confirm_stat_sn_as_well(void **state)
+{
+    struct rig *r = rig_logged_in(32);
+    feed_flood(r, 7);
+    for (uint32_t i = 0; i < 32; i++)
+        feed_reject(r, 0x09);
+    feed_reject(r, 0x06);
+    assert_int_equal(rig_conn(r)->nop_cnt, ISKRA_NOP_REPLIES_MAX);
+    rig_run(r);
+    for (uint32_t i = 0; i < 8; i++)
+        assert_int_equal(iskra_get_be32(rig_sent(r) + 20), i < 7 ? 1000 + i : 77);
+    assert_false(rig_sent_any(r));
+    rig_free(r);
+}
+
 static void stop_conn_forgets_what_was_not_answered(void **state)
 {
     struct rig *r = rig_logged_in(32);
@@ -153,6 +179,7 @@ int main(void)
         cmocka_unit_test(eight_waiting_answers_stop_reading),
         cmocka_unit_test(seven_do_not),
         cmocka_unit_test(flood_is_answered_in_order_once_there_is_room),
+        cmocka_unit_test(answers_that_wait_confirm_stat_sn_as_well),
         cmocka_unit_test(stop_conn_forgets_what_was_not_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,13 @@ int iskra_block_status_take(struct iskra_scsi_request *sreq, uint32_t len)
 {
     const uint8_t *bytes = (const uint8_t *)sreq->extents;
     uint32_t cnt = sound_cnt(sreq, bytes, len);
+    struct iskra_lba_extent first;
+    size_t pos = 0;
 
+    if (iskra_lba_status_next(bytes, len, &pos, &first) == 0) {
+        iskra_block_status_unknown(sreq); /* a list of nothing says nothing */
+        return 0;
+    }
     if (cnt == 0)
         return iskra_fail(sreq->error, ISKRA_E_RESPONSE, EBADMSG,
                           "GET LBA STATUS lba %" PRIu64 ": the answer (%" PRIu32

@@ -17,7 +17,7 @@ void iskra_cache_written(const struct iskra_scsi_request *sreq)
 
 void iskra_cache_flushed(const struct iskra_scsi_request *sreq)
 {
-    if (sreq->kind == ISKRA_REQUEST_FLUSH && sreq->covered_cnt > sreq->sdev->flushed_cnt)
+    if (sreq->covered_cnt > sreq->sdev->flushed_cnt)
         sreq->sdev->flushed_cnt = sreq->covered_cnt;
 }
 

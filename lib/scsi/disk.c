@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "scsi/block_status.h"
+#include "scsi/cache.h"
 #include "scsi/device.h"
 #include "wire/bhs.h"
 #include "wire/cdb.h"
@@ -147,6 +148,8 @@ static void setup_sync(struct iskra_scsi_request *sreq)
         *timeout_ns =
             FLUSH_TIMEOUT_FACTOR * (*timeout_ns != 0 ? *timeout_ns : sdev->queue.rq_timeout_ns);
     sreq->syncing = true;
+    if (changes_blocks(sreq)) /* a flush counts from its submit */
+        iskra_cache_flush_begins(sreq);
     if (sdev->block_cnt <= CDB_10_LBA_LIMIT)
         cmnd->cdb_len = (uint16_t)iskra_cdb_synchronize_cache10(sreq->cdb, 0, 0, 0);
     else

@@ -69,6 +69,27 @@ static void unit_attention(struct rig *r, unsigned n, uint8_t asc, uint8_t ascq)
     assert_int_equal(io->done_cnt, 1);
 }
 
+/* FUA without the bit: the SYNCHRONIZE CACHE behind the write is for all that was written before.
+ */
+static void a_flush_behind_a_write_covers_what_was_written_before(void **state)
+{
+    struct iskra_shost_ops ops;
+    struct rig *r = listening(state, &ops, true);
+    r->sdev->fua = false;
+    written(r, 0, false);
+    struct rig_io *io = rig_io(r, 1);
+    io->iov = (struct iovec){r->data, RIG_BLOCK_LEN};
+    assert_int_equal(iskra_scsi_submit_write(&io->sreq, &io->iov, 1, 0, RIG_BLOCK_LEN, true), 0);
+    rig_work(r);
+    rig_answer_good(r, last(r));
+    assert_int_equal(r->sent[last(r)].cdb.opcode, ISKRA_SCSI_SYNCHRONIZE_CACHE_16);
+    rig_answer_good(r, last(r));
+    assert_int_equal(io->sreq.status, 0);
+    unit_attention(r, 2, 0x29, 0x00);
+    assert_int_equal(told_cnt, 0);
+    assert_int_equal(flushed(r, 3), 0);
+}
+
 static void the_next_flush_after_a_reset_fails_once(void **state)
 {
     struct iskra_shost_ops ops;
@@ -196,6 +217,7 @@ static void devices_of_the_same_lun_share_a_reset_and_others_do_not(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_flush_behind_a_write_covers_what_was_written_before),
         T(the_next_flush_after_a_reset_fails_once),
         T(without_the_option_a_reset_is_only_told_of),
         T(the_flush_that_hears_of_the_reset_fails),

@@ -595,6 +595,17 @@ static void an_answer_about_other_blocks_is_an_error(void **state)
     }
 }
 
+static void an_empty_list_says_nothing(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = status(r, 100, 1000, 8);
+
+    answer_status(r, NULL, 0);
+    ends_well(io);
+    assert_int_equal(io->sreq.extent_cnt, 1);
+    extent_is(0, 100, 1000, 0);
+}
+
 static void more_blocks_than_asked_for_change_nothing(void **state)
 {
     struct rig *r = *state;
@@ -747,6 +758,7 @@ int main(void)
         T(a_hole_is_not_said_to_be_zero_unless_the_device_says_so),
         T(descriptors_after_a_gap_do_not_count),
         T(an_answer_about_other_blocks_is_an_error),
+        T(an_empty_list_says_nothing),
         T(more_blocks_than_asked_for_change_nothing),
         T(a_device_that_does_not_know_is_all_data),
         T(ways_follow_from_the_pages),

@@ -170,14 +170,17 @@ static void sense_put(struct json_object *root, const struct iskra_error *err)
     cli_json_number(root, "ascq", err->sense[descriptor ? 3 : 13]);
 }
 
-static void json_print(const struct raw *raw, int rc, uint32_t moved_len,
-                       const struct iskra_error *err)
+static void json_print(const struct raw *raw, int rc, const struct iskra_io *io)
 {
+    const struct iskra_error *err = &io->error;
+    uint64_t moved_len = io->len - io->residual;
     struct json_object *root = cli_json_object();
     cli_json_bool(root, "ok", rc == 0);
     cli_json_number(root, "status", err->scsi_status);
     if (rc == 0)
         cli_json_number(root, "bytes", moved_len);
+    if (rc == 0 && io->overflow != 0)
+        cli_json_number(root, "overflow", io->overflow);
     if (rc == 0 && raw->out_path == NULL)
         hex_put(root, "data", raw->data, moved_len);
     if (rc != 0)
@@ -187,11 +190,17 @@ static void json_print(const struct raw *raw, int rc, uint32_t moved_len,
     cli_json_print(root);
 }
 
-static int data_tell(const struct cli *cli, const struct raw *raw, uint32_t moved_len)
+/* A LUN that wanted more than it was given has not done what the CDB says. */
+static int data_tell(const struct cli *cli, const struct raw *raw, const struct iskra_io *io)
 {
-    if (cli->verbose && moved_len != raw->data_len)
-        cli_error(cli, "underflow: %u of %llu bytes were moved", moved_len,
-                  (unsigned long long)raw->data_len);
+    uint64_t moved_len = io->len - io->residual;
+    if (cli->verbose && io->residual != 0)
+        cli_error(cli, "underflow: %llu of %llu bytes were moved", (unsigned long long)moved_len,
+                  (unsigned long long)io->len);
+    bool some_came = raw->out_path == NULL && io->len > 0;
+    if (io->overflow != 0 && (some_came ? cli->verbose : !cli->quiet))
+        cli_error(cli, "overflow: the LUN had %llu bytes more to move than the %llu given",
+                  (unsigned long long)io->overflow, (unsigned long long)io->len);
     if (cli->json || raw->out_path != NULL || moved_len == 0)
         return CLI_OK;
     if (isatty(STDOUT_FILENO) == 1)
@@ -201,26 +210,45 @@ static int data_tell(const struct cli *cli, const struct raw *raw, uint32_t move
     return CLI_OK;
 }
 
+static void ended(struct iskra_io *io)
+{
+    *(bool *)io->user = true;
+}
+
+static int io_run(struct cli *cli, struct iskra_lun *lun, struct iskra_io *io)
+{
+    bool over = false;
+    io->done = ended;
+    io->user = &over;
+    int rc = iskra_submit(lun, io);
+    while (rc == 0 && !over)
+        rc = iskra_run_once(cli->ctx, -1);
+    return rc ? rc : io->status;
+}
+
 static int cdb_send(struct cli *cli, struct raw *raw)
 {
+    static struct iskra_io io; /* if the loop fails it is still the library's */
+    struct iovec iov = {raw->data, raw->data_len};
     struct iskra_error err = {0};
     struct iskra_lun *lun;
-    uint32_t moved_len = 0;
     int exit_code = cli_initiator_new(cli, NULL);
     if (exit_code)
         return exit_code;
     int rc = iskra_open_sync(cli->ctx, cli->args[0], &lun, &err);
     if (rc)
         return cli_fail(cli, rc, &err);
-    if (raw->out_path != NULL)
-        rc = iskra_raw_out_sync(lun, raw->cdb, raw->cdb_len, raw->data, (uint32_t)raw->data_len,
-                                &moved_len, &err);
-    else
-        rc = iskra_raw_sync(lun, raw->cdb, raw->cdb_len, raw->data, (uint32_t)raw->data_len,
-                            &moved_len, &err);
+    io = (struct iskra_io){.op = ISKRA_RAW,
+                           .flags = raw->out_path != NULL ? ISKRA_IO_DATA_OUT : 0,
+                           .cdb = raw->cdb,
+                           .cdb_len = raw->cdb_len,
+                           .iov = &iov,
+                           .iov_cnt = raw->data_len > 0 ? 1 : 0,
+                           .len = raw->data_len};
+    rc = io_run(cli, lun, &io);
     if (cli->json)
-        json_print(raw, rc, moved_len, &err);
-    exit_code = rc ? cli_fail(cli, rc, &err) : data_tell(cli, raw, moved_len);
+        json_print(raw, rc, &io);
+    exit_code = rc ? cli_fail(cli, rc, &io.error) : data_tell(cli, raw, &io);
     (void)iskra_close_sync(lun); /* everything was said already */
     return exit_code;
 }

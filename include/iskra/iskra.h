@@ -234,13 +234,14 @@ struct iskra_io {
     struct iskra_extent *extents;
     uint32_t extent_cnt;
     uint64_t timeout_ns; /* 0: the LUN's default */
-    uint64_t reserved[4];
+    uint64_t reserved[3];
     void (*done)(struct iskra_io *io);
     void *user;
 
     /* Valid inside and after done(). */
     int status;               /* 0 or a negative errno */
     uint64_t residual;        /* bytes of len not moved (ISKRA_RAW) */
+    uint64_t overflow;        /* bytes beyond len that the LUN would have moved (ISKRA_RAW) */
     struct iskra_error error; /* story, if status is not 0 */
 
     /* The library's own. */

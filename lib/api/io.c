@@ -30,6 +30,7 @@ static void io_done(struct iskra_scsi_request *sreq)
     ISKRA_STEP(&tail->ctx->round.trace, DONE, 0);
     io->status = sreq->status;
     io->residual = sreq->len - sreq->progress;
+    io->overflow = sreq->kind == ISKRA_REQUEST_RAW ? sreq->cmnd.overflow : 0;
     if (sreq->kind == ISKRA_REQUEST_BLOCK_STATUS)
         io->extent_cnt = sreq->extent_cnt;
     tail->ctx->out_cnt--;

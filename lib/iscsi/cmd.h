@@ -69,6 +69,7 @@ struct iskra_cmnd {
     /* Valid in scsi_done. */
     uint32_t result;
     uint32_t residual; /* bytes of transfer_len not moved */
+    uint32_t overflow; /* bytes beyond transfer_len that the target would have moved */
     uint8_t sense[ISKRA_SENSE_LEN_MAX];
     uint8_t sense_len;
 

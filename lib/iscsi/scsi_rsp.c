@@ -19,6 +19,7 @@ static bool residual_take(struct iskra_cmnd *cmd, bool overflow, bool underflow,
     if (residual == 0 || (!overflow && residual > cmd->transfer_len))
         return false;
     cmd->residual = overflow ? 0 : residual;
+    cmd->overflow = overflow ? residual : 0;
     return true;
 }
 

@@ -191,6 +191,7 @@ static void reset_command(struct iskra_scsi_request *sreq)
 {
     sreq->cmnd.result = 0;
     sreq->cmnd.residual = 0;
+    sreq->cmnd.overflow = 0;
     sreq->cmnd.sense_len = 0;
     sreq->cmnd.told = false;
     sreq->cmnd.task = NULL;

@@ -84,6 +84,21 @@ def underflow_is_told_with_v(url):
 
 
 @test
+def overflow_is_told_because_not_all_was_done(url):
+    write = "2a 00 00000003 00 0002 00"
+    for args, given in ((("--out", "-"), b"x" * 512), ((), b"")):
+        done = raw(url, write, *args, data=given)
+        text = b"iskra: raw: overflow: the LUN had %d bytes more to move than the %d given\n" % (1024 - len(given), len(given))
+        equal((done.returncode, done.stderr), (0, text))
+        equal(raw(url, "-q", write, *args, data=given).stderr, b"")
+    done = raw(url, "--json", write, "--out", "-", data=b"x" * 512)
+    equal(json.loads(done.stdout)["overflow"], 512)
+    done = raw(url, "28 00 00000003 00 0002 00", "--in", "512")
+    equal((done.returncode, len(done.stdout), done.stderr), (0, 512, b""))
+    assert b"overflow: the LUN had 512 bytes more" in raw(url, "-v", "28 00 00000003 00 0002 00", "--in", "512").stderr
+
+
+@test
 def what_is_no_cdb_is_named(url):
     for cdb, word in (("", "empty"), ("123", "123"), ("12zz", "z"), ("1200", "1200"), ("28000000", "needs 10"),
                       ("88" + "00" * 9, "needs 16"), ("7f000000000000180000", "needs 32"), ("00" * 261, "260")):

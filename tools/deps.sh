@@ -21,6 +21,7 @@ build    libssl-dev           CHAP: hashes, comparing in constant time
 build    libjson-c-dev        --json output (optional feature json)
 test     libcmocka-dev        unit, golden, stack and target tests
 test     libpcap-dev          reading captures in tests (optional feature pcap)
+test     libuv1-dev           the example with a loop of libuv (optional feature uv)
 test     tgt                  a foreign target in the interop tests
 test     libiscsi-bin         a foreign initiator against the embedded target
 test     clang                second compiler

@@ -59,11 +59,11 @@ class Installed:
         # Directories of other packages are the system's, not below the root.
         return [re.sub(r"^(-[IL])%s(?!%s)" % (re.escape(self.root), re.escape(PREFIX)), r"\1", flag) for flag in out]
 
-    def compile(self, source, program, static):
+    def compile(self, source, program, static, *more):
         libs = self.flags("--static", "--libs") if static else self.flags("--libs")
         if static:
             libs = ["-l:libiskra.a" if lib == "-liskra" else lib for lib in libs]
-        run("cc", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-std=c11", *SANITIZE, "-o", program, source, *self.flags("--cflags"), *libs)
+        run("cc", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-std=c11", *SANITIZE, "-o", program, source, *self.flags("--cflags"), *libs, *more)
 
     def start_target(self, content):
         self.target = subprocess.Popen([self.prefix + "/bin/iskra", "target", "--listen", "127.0.0.1:0", "--name", NAME, "--file", content,
@@ -115,6 +115,17 @@ def examples_run(it, content, static):
     assert told == "8 blocks of 512 bytes, sum %d\n" % sum(data[:4096]), told
 
 
+def another_loop_runs_it(it, content):
+    with open(content, "rb") as f:
+        data = f.read(64 * 512)
+    program = os.path.join(it.root, "uv_loop")
+    it.compile(SOURCE + "/examples/uv_loop.c", program, False, *run("pkg-config", "--cflags", "--libs", "libuv").decode().split())
+    told = run(program, it.url + "0", env=it.env).decode()
+    assert told == "64 blocks of 512 bytes, sum %d\n" % sum(data), told
+    done = subprocess.run([program, it.url + "9"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=it.env, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.strip(), "exit code %d, %r" % (done.returncode, done.stderr)
+
+
 def errors_are_told(it):
     for name, args in (("read", ["9"]), ("poll_loop", ["9"]), ("copy", ["0", "9"]), ("libiscsi_shape", ["9"])):
         done = subprocess.run([os.path.join(it.root, name)] + [it.url + a for a in args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -136,6 +147,11 @@ try:
         tell("every_example_builds_with_pkg_config_alone_and_runs", examples_run, installed, content_path, False)
         tell("every_example_builds_statically_and_runs", examples_run, installed, content_path, True)
         tell("the_examples_tell_of_errors", errors_are_told, installed)
+        if subprocess.run(["pkg-config", "--exists", "libuv"], check=False).returncode == 0:
+            tell("a_loop_of_libuv_runs_it_beside_a_timer", another_loop_runs_it, installed, content_path)
+        else:
+            count += 1
+            print("ok %d - a_loop_of_libuv_runs_it_beside_a_timer # SKIP no libuv here" % count)
     finally:
         installed.stop_target()
 finally:

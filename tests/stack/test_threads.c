@@ -541,12 +541,15 @@ static void look(struct blocker *b)
 {
     struct iskra_lun_info lun;
     struct iskra_session_info session;
+    struct iskra_session_stats stats;
     struct iskra_trace_record records[16];
     struct iskra_lun *other = NULL;
     int found = 0;
     iskra_lun_info(b->lun, &lun);
     iskra_session_info(b->lun, &session);
+    iskra_session_stats(b->lun, &stats);
     b->failed_cnt += lun.block_len != 512 || strcmp(session.target_name, RIG_NAME) != 0;
+    b->failed_cnt += stats.commands == 0;
     b->failed_cnt += iskra_trace_read(ctx, records, 16) != 16;
     b->failed_cnt += iskra_ping_sync(b->lun, NULL, 0, 0, NULL, NULL) != 0;
     b->failed_cnt += iskra_luns_sync(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, &found, NULL);

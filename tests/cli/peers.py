@@ -85,6 +85,21 @@ class Port:
                 pass
 
 
+def run_all(tests, argument):
+    """Runs each test function with the argument and prints TAP. Returns an exit code."""
+    failed = 0
+    print("1..%d" % len(tests), flush=True)
+    for number, function in enumerate(tests, 1):
+        try:
+            function(argument)
+            print("ok %d - %s" % (number, function.__name__), flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            failed += 1
+            print("not ok %d - %s" % (number, function.__name__))
+            print("# %s" % str(error).replace("\n", " "), flush=True)
+    return 1 if failed else 0
+
+
 def disk_make(path):
     """Bytes of a fixed seed, returned and written to `path`."""
     data = random.Random(7143).randbytes(FILE_LEN)

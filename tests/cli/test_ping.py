@@ -103,18 +103,8 @@ def lost_connection_ends_it_with_its_own_code(_):
 
 
 def main():
-    failed = 0
-    print("1..%d" % len(TESTS), flush=True)
     with peers.Target(ISKRA, ["--ram", "1M"]) as target:
-        for number, function in enumerate(TESTS, 1):
-            try:
-                function("iscsi://%s/%s/0" % (target.portal, peers.NAME))
-                print("ok %d - %s" % (number, function.__name__), flush=True)
-            except Exception as error:  # pylint: disable=broad-except
-                failed += 1
-                print("not ok %d - %s" % (number, function.__name__))
-                print("# %s" % str(error).replace("\n", " "), flush=True)
-    return 1 if failed else 0
+        return peers.run_all(TESTS, "iscsi://%s/%s/0" % (target.portal, peers.NAME))
 
 
 if __name__ == "__main__":

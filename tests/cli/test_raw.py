@@ -222,18 +222,8 @@ def device_that_is_no_disk_takes_commands_too(_):
 
 
 def main():
-    failed = 0
-    print("1..%d" % len(TESTS), flush=True)
     with peers.Target(ISKRA, ["--ram", "1M"]) as target:
-        for number, function in enumerate(TESTS, 1):
-            try:
-                function("iscsi://%s/%s/0" % (target.portal, peers.NAME))
-                print("ok %d - %s" % (number, function.__name__), flush=True)
-            except Exception as error:  # pylint: disable=broad-except
-                failed += 1
-                print("not ok %d - %s" % (number, function.__name__))
-                print("# %s" % str(error).replace("\n", " "), flush=True)
-    return 1 if failed else 0
+        return peers.run_all(TESTS, "iscsi://%s/%s/0" % (target.portal, peers.NAME))
 
 
 if __name__ == "__main__":

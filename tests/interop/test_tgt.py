@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import tgt
+from tap import Tap
 
 ISKRA = sys.argv[1]
 IQN = "iqn.2026-11.io.iskra.test:disk"
@@ -27,21 +28,6 @@ def content(f):
 
 def iskra(*args, timeout=60):
     return subprocess.run([ISKRA] + list(args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
-
-
-class Tap:
-    def __init__(self, plan):
-        self.count = 0
-        self.failed = 0
-        print("1..%d" % plan, flush=True)
-
-    def check(self, ok, name, detail=""):
-        self.count += 1
-        self.failed += not ok
-        print("%s %d - %s" % ("ok" if ok else "not ok", self.count, name), flush=True)
-        if not ok:
-            for line in str(detail).splitlines():
-                print("# " + line)
 
 
 def check_read(tap, t, header, data):

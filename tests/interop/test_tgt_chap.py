@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import tgt
+from tap import Tap
 
 ISKRA = sys.argv[1]
 IQN = "iqn.2026-11.io.iskra.test:disk"
@@ -39,20 +40,7 @@ def iskra(t, mode, *args, options="", ours=OURS[1], theirs=THEIRS[1], timeout=60
                           env=env, timeout=timeout)
 
 
-class Tap:
-    def __init__(self, plan):
-        self.count = 0
-        self.failed = 0
-        print("1..%d" % plan, flush=True)
-
-    def check(self, ok, name, detail=""):
-        self.count += 1
-        self.failed += not ok
-        print("%s %d - %s" % ("ok" if ok else "not ok", self.count, name), flush=True)
-        if not ok:
-            for line in str(detail).splitlines():
-                print("# " + line)
-
+class ChapTap(Tap):
     def check_refused(self, done, name):
         lines = done.stderr.decode().splitlines()
         said = done.stderr.decode() + done.stdout.decode()
@@ -81,7 +69,7 @@ def main():
     if why:
         print("1..0 # SKIP " + why)
         return 0
-    tap = Tap(17)
+    tap = ChapTap(17)
     for mode, accounts in MODES.items():
         with tgt.Tgt(IQN, SIZE, lambda f: f.write(BYTES), accounts=accounts) as t:
             check_rows(tap, t, mode)

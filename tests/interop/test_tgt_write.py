@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import tgt
+from tap import Tap
 
 ISKRA = sys.argv[1]
 IQN = "iqn.2026-11.io.iskra.test:disk"
@@ -23,21 +24,6 @@ EDGES = ((0, 1), (511, 2), (512, 512), (1, 510), (100, 5000), (4095, 4097), ((1 
 
 def iskra(*args, data=b""):
     return subprocess.run([ISKRA] + list(args), input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-
-
-class Tap:
-    def __init__(self, plan):
-        self.count = 0
-        self.failed = 0
-        print("1..%d" % plan, flush=True)
-
-    def check(self, ok, name, detail=""):
-        self.count += 1
-        self.failed += not ok
-        print("%s %d - %s" % ("ok" if ok else "not ok", self.count, name), flush=True)
-        if not ok:
-            for line in str(detail).splitlines():
-                print("# " + line)
 
 
 def sha(data):

@@ -18,6 +18,7 @@ extern "C" {
 #endif
 
 struct pollfd;
+struct iskra_driver_ops;
 
 struct iskra_platform {
     size_t size; /* sizeof(struct iskra_platform), so that the table can grow */
@@ -49,6 +50,11 @@ struct iskra_platform {
      * done. */
     void *(*alloc)(void *arg, size_t size);
     void (*free)(void *arg, void *p);
+
+    /* What drives the loop, receives and sends. NULL: the library's own, on sockets. The table is
+     * private to the library and whoever simulates the world around it; it changes with every
+     * version. */
+    const struct iskra_driver_ops *driver;
 };
 
 /* The default table. Static storage. */

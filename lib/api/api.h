@@ -27,7 +27,7 @@
 
 struct iskra {
     struct iskra_round round;
-    struct iskra_epoll *epoll;
+    struct iskra_driver *driver;
     struct iskra_name name;
     void (*log)(void *arg, enum iskra_log_level level, const char *line);
     void *log_arg;

@@ -56,7 +56,7 @@ static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskr
         (rc = iskra_events_init(&ctx->events, &ctx->round, opts->event, opts->event_arg)) ||
         (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)))
         return iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for an initiator");
-    if ((rc = iskra_epoll_new(&ctx->round, &ctx->epoll, err)))
+    if ((rc = iskra_driver_choose(pf)->make(&ctx->round, &ctx->driver, err)))
         return rc;
     ctx->round.now_ns = ctx->round.trace.now_ns = ctx->last_round_ns = pf->now_ns(pf->arg);
     return opts->own_thread ? start_thread(ctx, err) : 0;
@@ -98,8 +98,8 @@ static bool begin_to_end(struct iskra *ctx)
     iskra_api_unlock(ctx);
     if (inside)
         return false;
-    if (ctx->thread != NULL && ctx->epoll != NULL)
-        iskra_epoll_wake(ctx->epoll);
+    if (ctx->thread != NULL && ctx->driver != NULL)
+        iskra_driver_wake(ctx->driver);
     iskra_thread_free(ctx->thread);
     ctx->thread = NULL;
     return true;
@@ -127,10 +127,10 @@ void iskra_free(struct iskra *ctx)
         return;
     if (!begin_to_end(ctx))
         return;
-    if (ctx->epoll != NULL)
+    if (ctx->driver != NULL)
         end_all(ctx);
     iskra_events_done(&ctx->events, pf);
-    iskra_epoll_free(ctx->epoll);
+    iskra_driver_free(ctx->driver);
     iskra_trace_done(&ctx->round.trace);
     iskra_timers_done(&ctx->round.timers);
     if (ctx->own_page != NULL)

@@ -171,7 +171,7 @@ int iskra_post(struct iskra_lun *lun, struct iskra_io *io)
     tail->posted = true;
     tail->unwanted = false;
     if (iskra_mailbox_push(&ctx->mailbox, &tail->mail, posted_work))
-        iskra_epoll_wake(ctx->epoll);
+        iskra_driver_wake(ctx->driver);
     return 0;
 }
 

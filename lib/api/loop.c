@@ -82,8 +82,8 @@ static void hand_on(struct iskra *ctx)
     if (ctx->out_cnt <= 1)
         iskra_workq_run(&ctx->round.xmit);
     if (work_pending(ctx))
-        iskra_epoll_wake(ctx->epoll);
-    iskra_epoll_set_deadline(ctx->epoll, iskra_timers_next_ns(&ctx->round.timers));
+        iskra_driver_wake(ctx->driver);
+    iskra_driver_set_deadline(ctx->driver, iskra_timers_next_ns(&ctx->round.timers));
 }
 
 void iskra_api_leave(struct iskra *ctx)
@@ -109,7 +109,7 @@ static void run_timers(struct iskra *ctx)
 {
     if (ctx->round.now_ns - ctx->last_round_ns > GAP_NS)
         ctx->drain_rounds = DRAIN_ROUNDS_MAX;
-    if (ctx->drain_rounds > 0 && iskra_epoll_pending(ctx->epoll)) {
+    if (ctx->drain_rounds > 0 && iskra_driver_pending(ctx->driver)) {
         ctx->drain_rounds--;
         return;
     }
@@ -120,7 +120,7 @@ static void run_timers(struct iskra *ctx)
 /* How long poll may wait: not at all with work to do, else until the next timer, else as asked. */
 static int64_t wait_limit(const struct iskra *ctx, int64_t wait_ns)
 {
-    if (work_pending(ctx) || iskra_epoll_pending(ctx->epoll))
+    if (work_pending(ctx) || iskra_driver_pending(ctx->driver))
         return 0;
     uint64_t next_ns = iskra_timers_next_ns(&ctx->round.timers);
     if (next_ns == ISKRA_NEVER)
@@ -149,7 +149,7 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
     if (!iskra_api_own_process(ctx))
         return -EPERM;
     ctx->in_round = true;
-    int rc = iskra_epoll_poll(ctx->epoll, wait_limit(ctx, wait_ns));
+    int rc = iskra_driver_poll(ctx->driver, wait_limit(ctx, wait_ns));
     uint64_t begun_ns = ctx->round.now_ns;
     iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
     unsigned ran_cnt = run_work(ctx);
@@ -159,8 +159,8 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
         judge_callbacks(ctx);
     ctx->last_round_ns = begun_ns;
     if (work_pending(ctx))
-        iskra_epoll_wake(ctx->epoll);
-    iskra_epoll_set_deadline(ctx->epoll, iskra_timers_next_ns(&ctx->round.timers));
+        iskra_driver_wake(ctx->driver);
+    iskra_driver_set_deadline(ctx->driver, iskra_timers_next_ns(&ctx->round.timers));
     ctx->in_round = false;
     return rc < 0 && rc != -EINTR ? rc : 0;
 }
@@ -181,7 +181,7 @@ int iskra_api_wait(struct iskra *ctx, const bool *flag)
 void iskra_api_run(struct iskra *ctx)
 {
     const struct iskra_platform *pf = ctx->round.pf;
-    struct pollfd fd = {.fd = iskra_epoll_fd(ctx->epoll), .events = POLLIN};
+    struct pollfd fd = {.fd = iskra_driver_fd(ctx->driver), .events = POLLIN};
     iskra_api_lock(ctx);
     while (!ctx->ending) {
         int64_t wait_ns = wait_limit(ctx, -1);
@@ -197,7 +197,7 @@ void iskra_api_run(struct iskra *ctx)
 
 int iskra_fd(const struct iskra *ctx)
 {
-    return iskra_epoll_fd(ctx->epoll);
+    return iskra_driver_fd(ctx->driver);
 }
 
 int64_t iskra_timeout_ns(const struct iskra *ctx)

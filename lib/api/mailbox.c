@@ -52,6 +52,6 @@ int iskra_post_call(struct iskra *ctx, struct iskra_call *call)
         return -ECANCELED;
     struct iskra_mail *mail = (struct iskra_mail *)(void *)&call->tail;
     if (iskra_mailbox_push(&ctx->mailbox, mail, call_work))
-        iskra_epoll_wake(ctx->epoll);
+        iskra_driver_wake(ctx->driver);
     return 0;
 }

@@ -277,7 +277,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_shost_init(&nexus->host, &ctx->round, &host_ops, nexus);
     nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
     nexus->host.flush_after_reset_fails = url->settings.flush_after_reset_fails;
-    int rc = iskra_class_init(&nexus->cls, &ctx->round, iskra_epoll_transport(ctx->epoll));
+    int rc = iskra_class_init(&nexus->cls, &ctx->round, &ctx->driver->transport);
     if (rc)
         rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");
     nexus->cls.sid = ++ctx->next_sid;

@@ -1,6 +1,11 @@
 /* The epoll driver: which descriptor is ready, and whose turn it is. What is done with a ready
  * socket is in stream.c.
  *
+ * One epoll descriptor for the life of the initiator. Data sockets are registered once,
+ * edge-triggered, so that no epoll_ctl is needed per I/O. The same descriptor becomes readable when
+ * the deadline passes (a timerfd, re-armed only when the deadline changes) and when the loop is to
+ * be woken (an eventfd). Waiting goes through the platform.
+ *
  * Events are fetched in batches, and any callback may unbind a socket or remove a watch that has an
  * event in the batch; such events are struck out, and a socket's memory is kept until the batch is
  * over. */
@@ -33,9 +38,8 @@ enum event_kind {
 #define EVENT_KIND_MASK 7u
 
 struct iskra_epoll {
-    struct iskra_transport transport; /* first: bind_conn is given this */
+    struct iskra_driver driver; /* first */
     struct iskra_round_ops round_ops;
-    struct iskra_round *round;
     int epoll_fd, timer_fd, wake_fd;
     uint64_t deadline_ns; /* what timer_fd is set to */
     atomic_bool woken;
@@ -149,14 +153,15 @@ static struct iskra_epoll *driver_of_stream(const struct iskra_stream *stream)
 static void free_unbound(struct iskra_epoll *d)
 {
     for (struct iskra_list *l; (l = iskra_list_pop_front(&d->unbound)) != NULL;)
-        d->round->pf->free(d->round->pf->arg, iskra_container_of(l, struct iskra_stream, link));
+        d->driver.round->pf->free(d->driver.round->pf->arg,
+                                  iskra_container_of(l, struct iskra_stream, link));
 }
 
 static int bind_conn(struct iskra_transport *transport, struct iskra_port *port, int fd,
                      bool is_leading, struct iskra_sock **ret_sock, struct iskra_error *err)
 {
-    struct iskra_epoll *d = (struct iskra_epoll *)transport;
-    const struct iskra_platform *pf = d->round->pf;
+    struct iskra_epoll *d = iskra_container_of(transport, struct iskra_epoll, driver.transport);
+    const struct iskra_platform *pf = d->driver.round->pf;
     struct epoll_stream *es = pf->alloc(pf->arg, sizeof(*es));
     if (!es)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a socket");
@@ -192,6 +197,14 @@ static void unbind_conn(struct iskra_sock *sock)
                          &stream->link); /* a caller of ours may still be looking at it */
 }
 
+static void driver_wake(struct iskra_driver *driver)
+{
+    struct iskra_epoll *d = (struct iskra_epoll *)driver;
+    uint64_t one = 1;
+    if (!atomic_exchange(&d->woken, true))
+        (void)!write(d->wake_fd, &one, sizeof(one)); /* it cannot overflow: one write per read */
+}
+
 static void resume(struct iskra_sock *sock)
 {
     struct iskra_stream *stream = (struct iskra_stream *)sock;
@@ -201,7 +214,7 @@ static void resume(struct iskra_sock *sock)
     stream->suspended = false;
     let_wait_for_turn(d, stream);
     if (!d->polling && !iskra_list_empty(&d->ready))
-        iskra_epoll_wake(d); /* whoever watches the descriptor must come back */
+        driver_wake(&d->driver); /* whoever watches the descriptor must come back */
 }
 
 static const struct iskra_transport_ops epoll_transport_ops = {
@@ -220,16 +233,28 @@ static void close_fd(int fd)
         (void)close(fd);
 }
 
-int iskra_epoll_new(struct iskra_round *round, struct iskra_epoll **ret_driver,
-                    struct iskra_error *err)
+static void driver_free(struct iskra_driver *driver)
+{
+    struct iskra_epoll *d = (struct iskra_epoll *)driver;
+    free_unbound(d);
+    close_fd(d->epoll_fd);
+    close_fd(d->timer_fd);
+    close_fd(d->wake_fd);
+    driver->round->ops = NULL;
+    const struct iskra_platform *pf = driver->round->pf;
+    pf->free(pf->arg, d);
+}
+
+static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driver,
+                       struct iskra_error *err)
 {
     const struct iskra_platform *pf = round->pf;
     struct iskra_epoll *d = pf->alloc(pf->arg, sizeof(*d));
     if (!d)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for the event loop");
-    d->transport.ops = &epoll_transport_ops;
+    d->driver = (struct iskra_driver){
+        .ops = &iskra_epoll_ops, .round = round, .transport = {.ops = &epoll_transport_ops}};
     d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
-    d->round = round;
     d->deadline_ns = ISKRA_NEVER;
     iskra_list_init(&d->ready);
     iskra_list_init(&d->unbound);
@@ -243,48 +268,31 @@ int iskra_epoll_new(struct iskra_round *round, struct iskra_epoll **ret_driver,
     if (ret == 0)
         ret = epoll_add(d, d->wake_fd, EPOLLIN, NULL, EVENT_WAKE);
     if (ret < 0) {
-        iskra_epoll_free(d);
+        driver_free(&d->driver);
         return iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no event loop: %s", strerror(-ret));
     }
     round->ops = &d->round_ops;
-    *ret_driver = d;
+    *ret_driver = &d->driver;
     return 0;
 }
 
-void iskra_epoll_free(struct iskra_epoll *driver)
+static int driver_fd(const struct iskra_driver *driver)
 {
-    if (!driver)
-        return;
-    free_unbound(driver);
-    close_fd(driver->epoll_fd);
-    close_fd(driver->timer_fd);
-    close_fd(driver->wake_fd);
-    driver->round->ops = NULL;
-    const struct iskra_platform *pf = driver->round->pf;
-    pf->free(pf->arg, driver);
+    return ((const struct iskra_epoll *)driver)->epoll_fd;
 }
 
-int iskra_epoll_fd(const struct iskra_epoll *driver)
+static bool driver_pending(const struct iskra_driver *driver)
 {
-    return driver->epoll_fd;
-}
-
-struct iskra_transport *iskra_epoll_transport(struct iskra_epoll *driver)
-{
-    return &driver->transport;
+    return !iskra_list_empty(&((const struct iskra_epoll *)driver)->ready);
 }
 
 /* Relative, because the platform's clock need not be the kernel's. */
-bool iskra_epoll_pending(const struct iskra_epoll *driver)
+static void driver_set_deadline(struct iskra_driver *driver, uint64_t deadline_ns)
 {
-    return !iskra_list_empty(&driver->ready);
-}
-
-void iskra_epoll_set_deadline(struct iskra_epoll *driver, uint64_t deadline_ns)
-{
-    if (deadline_ns == driver->deadline_ns)
+    struct iskra_epoll *d = (struct iskra_epoll *)driver;
+    if (deadline_ns == d->deadline_ns)
         return;
-    driver->deadline_ns = deadline_ns;
+    d->deadline_ns = deadline_ns;
     struct itimerspec its = {0};
     if (deadline_ns != ISKRA_NEVER) {
         const struct iskra_platform *pf = driver->round->pf;
@@ -293,15 +301,7 @@ void iskra_epoll_set_deadline(struct iskra_epoll *driver, uint64_t deadline_ns)
         its.it_value.tv_sec = (time_t)(left_ns / 1000000000u);
         its.it_value.tv_nsec = (long)(left_ns % 1000000000u);
     }
-    (void)timerfd_settime(driver->timer_fd, 0, &its, NULL); /* the values are in range */
-}
-
-void iskra_epoll_wake(struct iskra_epoll *driver)
-{
-    uint64_t one = 1;
-    if (!atomic_exchange(&driver->woken, true))
-        (void)!write(driver->wake_fd, &one,
-                     sizeof(one)); /* it cannot overflow: one write per read */
+    (void)timerfd_settime(d->timer_fd, 0, &its, NULL); /* the values are in range */
 }
 
 static void serve_own(struct iskra_epoll *d, enum event_kind kind)
@@ -344,21 +344,21 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
 
 static int wait_for_event(struct iskra_epoll *d, int64_t timeout_ns)
 {
-    const struct iskra_platform *pf = d->round->pf;
+    const struct iskra_platform *pf = d->driver.round->pf;
     if (timeout_ns != 0 && iskra_list_empty(&d->ready)) {
         struct pollfd pfd = {.fd = d->epoll_fd, .events = POLLIN};
         int ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
         if (ret < 0 && ret != -EINTR)
             return ret;
     }
-    d->round->now_ns = pf->now_ns(pf->arg);
-    d->round->trace.now_ns = d->round->now_ns;
+    d->driver.round->now_ns = pf->now_ns(pf->arg);
+    d->driver.round->trace.now_ns = d->driver.round->now_ns;
     return 0;
 }
 
-int iskra_epoll_poll(struct iskra_epoll *driver, int64_t timeout_ns)
+static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
 {
-    struct iskra_epoll *d = driver;
+    struct iskra_epoll *d = (struct iskra_epoll *)driver;
     if (d->polling)
         return -EDEADLK;
     free_unbound(d);
@@ -381,6 +381,17 @@ int iskra_epoll_poll(struct iskra_epoll *driver, int64_t timeout_ns)
     d->event_cnt = 0;
     d->polling = false;
     if (!iskra_list_empty(&d->ready))
-        iskra_epoll_wake(d);
+        driver_wake(&d->driver);
     return served;
 }
+
+const struct iskra_driver_ops iskra_epoll_ops = {
+    .name = "epoll",
+    .make = driver_make,
+    .free = driver_free,
+    .poll = driver_poll,
+    .fd = driver_fd,
+    .pending = driver_pending,
+    .set_deadline = driver_set_deadline,
+    .wake = driver_wake,
+};

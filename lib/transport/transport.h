@@ -1,18 +1,16 @@
-/* The epoll driver: the default way in which sockets, timers and deferred work reach the loop.
- *
- * One epoll descriptor for the life of the initiator; it is what iskra_fd() gives out. Data sockets
- * are registered once, edge-triggered, so that no epoll_ctl is needed per I/O. The same descriptor
- * becomes readable when the deadline passes (a timerfd, re-armed only when the deadline changes)
- * and when iskra_epoll_wake() was called (an eventfd).
+/* The driver of the loop: how sockets, timers and deferred work reach it. A table of functions, so
+ * that the loop in api/ does not know which one it runs on: epoll is the library's own, a simulator
+ * brings another one through the platform table.
  *
  * The loop of a caller, one round:
  *
- *     n = iskra_epoll_poll(driver, timeout_ns);   reads the clock (round->now_ns), receives
+ *     n = iskra_driver_poll(driver, timeout_ns);   reads the clock (round->now_ns), receives
  *     run round->work; run timers; run round->work and round->xmit until both are empty
- *     iskra_epoll_set_deadline(driver, earliest of all timers)
+ *     iskra_driver_set_deadline(driver, earliest of all timers)
  *
- * A driver installs itself as round->ops (watches) and is handed to the class as a struct
- * iskra_transport (tcp/port.h). */
+ * A driver installs itself as round->ops (watches) and has a struct iskra_transport (tcp/port.h)
+ * that the class is given. What is called through the table is called once per round; bytes take
+ * the way that the transport's own table shows. */
 #ifndef ISKRA_TRANSPORT_TRANSPORT_H
 #define ISKRA_TRANSPORT_TRANSPORT_H
 
@@ -22,34 +20,87 @@
 #include "round.h"
 #include "tcp/port.h"
 
-struct iskra_epoll;
+struct iskra_driver;
 
-/* Returns 0 with round->ops set, or a negative errno with *err filled. round must outlive the
- * driver; round->pf is set. */
-int iskra_epoll_new(struct iskra_round *round, struct iskra_epoll **ret_driver,
-                    struct iskra_error *err);
+struct iskra_driver_ops {
+    const char *name; /* "epoll" */
 
-/* Every socket must be unbound and every watch removed before. NULL is accepted. */
-void iskra_epoll_free(struct iskra_epoll *driver);
+    /* Returns 0 with round->ops set, or a negative errno with *err filled. round must outlive the
+     * driver; round->pf is set. */
+    int (*make)(struct iskra_round *round, struct iskra_driver **ret_driver,
+                struct iskra_error *err);
 
-int iskra_epoll_fd(const struct iskra_epoll *driver); /* the same for the driver's life */
-struct iskra_transport *iskra_epoll_transport(struct iskra_epoll *driver);
+    /* Every socket is unbound and every watch removed before. Never NULL. */
+    void (*free)(struct iskra_driver *driver);
 
-/* Waits at most timeout_ns (0: not at all, negative: without limit) through the platform's wait,
- * reads the clock once into round->now_ns and the trace, then gives every ready socket and watch
- * its turn. A socket that still has bytes after its share of a round keeps its place for the next
- * one, which then does not wait. Returns how many events were served, or a negative errno. Not from
- * inside a callback. */
-int iskra_epoll_poll(struct iskra_epoll *driver, int64_t timeout_ns);
+    /* Waits at most timeout_ns (0: not at all, negative: without limit), reads the clock once into
+     * round->now_ns and the trace, then gives every ready socket and watch its turn. A socket that
+     * still has bytes after its share of a round keeps its place for the next one, which then does
+     * not wait. Returns how many events were served, or a negative errno. Not from inside a
+     * callback: -EDEADLK. */
+    int (*poll)(struct iskra_driver *driver, int64_t timeout_ns);
 
-/* Did a socket keep bytes for the next round? */
-bool iskra_epoll_pending(const struct iskra_epoll *driver);
+    /* What iskra_fd() gives out: the same for the driver's life. */
+    int (*fd)(const struct iskra_driver *driver);
 
-/* When the descriptor is to become readable by itself; ISKRA_NEVER: not. Cheap while the value does
- * not change. */
-void iskra_epoll_set_deadline(struct iskra_epoll *driver, uint64_t deadline_ns);
+    /* Did a socket keep bytes for the next round? */
+    bool (*pending)(const struct iskra_driver *driver);
 
-/* Makes the descriptor readable until the next poll. From any thread. */
-void iskra_epoll_wake(struct iskra_epoll *driver);
+    /* When the descriptor is to become readable by itself; ISKRA_NEVER: not. Cheap while the value
+     * does not change. */
+    void (*set_deadline)(struct iskra_driver *driver, uint64_t deadline_ns);
+
+    /* Makes the descriptor readable until the next poll. From any thread. */
+    void (*wake)(struct iskra_driver *driver);
+};
+
+/* The first member of every driver. */
+struct iskra_driver {
+    const struct iskra_driver_ops *ops;
+    struct iskra_round *round;
+    struct iskra_transport transport;
+};
+
+/* Sockets, timerfd and eventfd in one epoll set. */
+extern const struct iskra_driver_ops iskra_epoll_ops;
+
+/* The one that the platform table names. A table that was built before it had such a member names
+ * none. */
+static inline const struct iskra_driver_ops *iskra_driver_choose(const struct iskra_platform *pf)
+{
+    bool known = pf->size >= offsetof(struct iskra_platform, driver) + sizeof(pf->driver);
+    return known && pf->driver != NULL ? pf->driver : &iskra_epoll_ops;
+}
+
+static inline void iskra_driver_free(struct iskra_driver *driver) /* NULL is accepted */
+{
+    if (driver != NULL)
+        driver->ops->free(driver);
+}
+
+static inline int iskra_driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
+{
+    return driver->ops->poll(driver, timeout_ns);
+}
+
+static inline int iskra_driver_fd(const struct iskra_driver *driver)
+{
+    return driver->ops->fd(driver);
+}
+
+static inline bool iskra_driver_pending(const struct iskra_driver *driver)
+{
+    return driver->ops->pending(driver);
+}
+
+static inline void iskra_driver_set_deadline(struct iskra_driver *driver, uint64_t deadline_ns)
+{
+    driver->ops->set_deadline(driver, deadline_ns);
+}
+
+static inline void iskra_driver_wake(struct iskra_driver *driver)
+{
+    driver->ops->wake(driver);
+}
 
 #endif

@@ -19,9 +19,9 @@ int rig_setup(void **state)
     iskra_workq_init(&round->work);
     iskra_workq_init(&round->xmit);
     if (iskra_trace_init(&round->trace, round->pf, 256) < 0 ||
-        iskra_epoll_new(round, &rig->driver, &rig->err) < 0)
+        iskra_epoll_ops.make(round, &rig->driver, &rig->err) < 0)
         return -1;
-    rig->transport = iskra_epoll_transport(rig->driver);
+    rig->transport = &rig->driver->transport;
     *state = rig;
     return 0;
 }
@@ -29,7 +29,7 @@ int rig_setup(void **state)
 int rig_teardown(void **state)
 {
     struct rig *rig = *state;
-    iskra_epoll_free(rig->driver);
+    iskra_driver_free(rig->driver);
     iskra_timers_done(&rig->round.timers);
     iskra_trace_done(&rig->round.trace);
     free(rig);

@@ -45,7 +45,7 @@ struct fake_port {
 
 struct rig {
     struct iskra_round round;
-    struct iskra_epoll *driver;
+    struct iskra_driver *driver;
     struct iskra_transport *transport;
     struct iskra_error err;
 };

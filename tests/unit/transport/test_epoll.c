@@ -15,7 +15,7 @@
 
 static int poll_now(struct rig *rig)
 {
-    return iskra_epoll_poll(rig->driver, 0);
+    return iskra_driver_poll(rig->driver, 0);
 }
 
 static void bytes_reach_the_port_in_order(void **state)
@@ -133,7 +133,7 @@ static void a_window_that_brings_nothing_comes_back_unused(void **state)
     assert_int_equal(p.received, 10);
     assert_int_equal(p.window_cnt, 2);
     assert_int_equal(p.unused_cnt, 1);
-    assert_false(iskra_epoll_pending(rig->driver));
+    assert_false(iskra_driver_pending(rig->driver));
     assert_int_equal(poll_now(rig), 0);
     port_close(&p);
 }
@@ -151,10 +151,10 @@ static void a_busy_socket_leaves_the_others_their_turn(void **state)
     poll_now(rig);
     assert_int_equal(busy.received, 16 * 16); /* its share of a round */
     assert_int_equal(quiet.received, 1);
-    assert_true(fd_readable(iskra_epoll_fd(rig->driver))); /* come back */
-    assert_true(iskra_epoll_pending(rig->driver));
+    assert_true(fd_readable(iskra_driver_fd(rig->driver))); /* come back */
+    assert_true(iskra_driver_pending(rig->driver));
     while (busy.received < sizeof(bytes))
-        assert_true(iskra_epoll_poll(rig->driver, -1) > 0); /* does not wait */
+        assert_true(iskra_driver_poll(rig->driver, -1) > 0); /* does not wait */
     port_close(&busy);
     port_close(&quiet);
 }
@@ -175,7 +175,7 @@ static void a_suspended_port_is_left_alone_until_resume(void **state)
     assert_int_equal(p.received, 4);
     p.suspend_at = 0;
     rig->transport->ops->resume(p.sock);
-    assert_true(fd_readable(iskra_epoll_fd(rig->driver)));
+    assert_true(fd_readable(iskra_driver_fd(rig->driver)));
     poll_now(rig);
     assert_int_equal(p.received, 12);
     port_close(&p);
@@ -591,35 +591,35 @@ static void the_deadline_makes_the_descriptor_readable(void **state)
 {
     struct rig *rig = *state;
     const struct iskra_platform *pf = rig->round.pf;
-    int fd = iskra_epoll_fd(rig->driver);
+    int fd = iskra_driver_fd(rig->driver);
     uint64_t now_ns = pf->now_ns(pf->arg);
     assert_false(fd_readable(fd));
-    iskra_epoll_set_deadline(rig->driver, now_ns + 5 * MS);
-    assert_true(iskra_epoll_poll(rig->driver, 10000ll * MS) > 0);
+    iskra_driver_set_deadline(rig->driver, now_ns + 5 * MS);
+    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
     assert_true(rig->round.now_ns >= now_ns + 5 * MS); /* never early */
     assert_false(fd_readable(fd));
-    iskra_epoll_set_deadline(rig->driver, now_ns); /* past: at once */
-    assert_true(iskra_epoll_poll(rig->driver, 10000ll * MS) > 0);
-    iskra_epoll_set_deadline(rig->driver, now_ns); /* the same again, after it has run out */
-    assert_true(iskra_epoll_poll(rig->driver, 10000ll * MS) > 0);
-    iskra_epoll_set_deadline(rig->driver, now_ns + 1);
-    iskra_epoll_set_deadline(rig->driver, ISKRA_NEVER);
+    iskra_driver_set_deadline(rig->driver, now_ns); /* past: at once */
+    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
+    iskra_driver_set_deadline(rig->driver, now_ns); /* the same again, after it has run out */
+    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
+    iskra_driver_set_deadline(rig->driver, now_ns + 1);
+    iskra_driver_set_deadline(rig->driver, ISKRA_NEVER);
     assert_false(fd_readable(fd));
 }
 
 static void wake_makes_the_descriptor_readable_once(void **state)
 {
     struct rig *rig = *state;
-    int fd = iskra_epoll_fd(rig->driver);
-    iskra_epoll_wake(rig->driver);
-    iskra_epoll_wake(rig->driver);
+    int fd = iskra_driver_fd(rig->driver);
+    iskra_driver_wake(rig->driver);
+    iskra_driver_wake(rig->driver);
     assert_true(fd_readable(fd));
-    assert_int_equal(iskra_epoll_poll(rig->driver, -1), 1);
+    assert_int_equal(iskra_driver_poll(rig->driver, -1), 1);
     assert_false(fd_readable(fd));
-    iskra_epoll_wake(rig->driver);
+    iskra_driver_wake(rig->driver);
     assert_true(fd_readable(fd));
     poll_now(rig);
-    assert_int_equal(iskra_epoll_fd(rig->driver), fd);
+    assert_int_equal(iskra_driver_fd(rig->driver), fd);
 }
 
 struct virtual
@@ -653,7 +653,8 @@ static void waiting_goes_through_the_platform(void **state)
     pf.now_ns = virtual_now_ns;
     pf.wait = virtual_wait;
     rig->round.pf = &pf;
-    assert_int_equal(iskra_epoll_poll(rig->driver, 3600ll * 1000 * MS), 0); /* an hour in no time */
+    assert_int_equal(iskra_driver_poll(rig->driver, 3600ll * 1000 * MS),
+                     0); /* an hour in no time */
     assert_int_equal(v.wait_cnt, 1);
     assert_int_equal(rig->round.now_ns, 1000 + 3600ull * 1000 * MS);
     assert_int_equal(rig->round.trace.now_ns, rig->round.now_ns);
@@ -666,7 +667,7 @@ static void nested_poll(struct iskra_watch *watch, uint32_t revents)
 {
     struct watched *w = iskra_container_of(watch, struct watched, watch);
     w->cnt++;
-    assert_int_equal(iskra_epoll_poll(w->rig->driver, 0), -EDEADLK);
+    assert_int_equal(iskra_driver_poll(w->rig->driver, 0), -EDEADLK);
 }
 
 static void polling_from_inside_a_callback_is_refused(void **state)
@@ -682,6 +683,26 @@ static void polling_from_inside_a_callback_is_refused(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+static void the_platform_names_the_driver_and_none_means_epoll(void **state)
+{
+    static const struct iskra_driver_ops other;
+    struct iskra_platform pf = *iskra_platform_posix();
+    (void)state;
+    assert_ptr_equal(iskra_driver_choose(&pf), &iskra_epoll_ops);
+    pf.driver = &other;
+    assert_ptr_equal(iskra_driver_choose(&pf), &other);
+}
+
+static void a_platform_from_before_there_were_drivers_means_epoll(void **state)
+{
+    static const struct iskra_driver_ops beyond_the_end;
+    struct iskra_platform pf = *iskra_platform_posix();
+    (void)state;
+    pf.size = offsetof(struct iskra_platform, driver);
+    pf.driver = &beyond_the_end;
+    assert_ptr_equal(iskra_driver_choose(&pf), &iskra_epoll_ops);
+}
 
 int main(void)
 {
@@ -721,6 +742,8 @@ int main(void)
         TEST(wake_makes_the_descriptor_readable_once),
         TEST(waiting_goes_through_the_platform),
         TEST(polling_from_inside_a_callback_is_refused),
+        TEST(the_platform_names_the_driver_and_none_means_epoll),
+        TEST(a_platform_from_before_there_were_drivers_means_epoll),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,7 +75,7 @@ static void a_name_is_looked_up_beside_the_loop(void **state)
     (void)start(rig, &a, "localhost");
     assert_int_equal(iskra_workq_run(&rig->round.work), 0);
     while (a.cnt == 0)
-        assert_true(iskra_epoll_poll(rig->driver, -1) >= 0);
+        assert_true(iskra_driver_poll(rig->driver, -1) >= 0);
     if (!localhost_is_known()) {
         assert_true(a.status < 0);
         assert_non_null(strstr(a.err.text, "localhost"));
@@ -94,7 +94,7 @@ static void a_cancelled_look_up_never_answers(void **state)
     for (unsigned i = 0; i < 20; i++) {
         struct iskra_resolve *resolve = start(rig, &a, "localhost");
         iskra_resolve_cancel(resolve);
-        (void)iskra_epoll_poll(rig->driver, 0);
+        (void)iskra_driver_poll(rig->driver, 0);
         assert_int_equal(a.cnt, 0);
     }
     struct iskra_resolve *resolve = start(rig, &a, "127.0.0.1");

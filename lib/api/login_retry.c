@@ -5,9 +5,6 @@
 
 #include "control/login_status.h"
 
-#define FIRST_NS UINT64_C(100000000)
-#define LAST_NS  UINT64_C(3000000000)
-
 static bool connect_may_pass(int sys_errno)
 {
     switch (sys_errno) {
@@ -40,14 +37,4 @@ bool iskra_login_retry_worth(const struct iskra_error *why)
     default:
         return false;
     }
-}
-
-uint64_t iskra_login_retry_delay_ns(unsigned n, uint8_t random)
-{
-    uint64_t delay_ns = n < 2 ? 0 : FIRST_NS;
-    for (unsigned i = 2; i < n && delay_ns < LAST_NS; i++)
-        delay_ns *= 2;
-    if (delay_ns > LAST_NS)
-        delay_ns = LAST_NS;
-    return delay_ns + delay_ns / 8 * random / 255;
 }

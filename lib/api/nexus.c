@@ -10,6 +10,7 @@
 #include "api/look.h"
 #include "api/lun.h"
 #include "api/open.h"
+#include "control/delay.h"
 #include "iscsi/conn.h"
 #include "wire/luns.h"
 
@@ -86,7 +87,7 @@ static bool retry_later(struct iskra_nexus *nexus, const struct iskra_error *why
         return false;
     nexus->retry_cnt++;
     (void)round->pf->random(round->pf->arg, &random, sizeof(random)); /* else without jitter */
-    uint64_t delay_ns = iskra_login_retry_delay_ns(nexus->retry_cnt, random);
+    uint64_t delay_ns = iskra_retry_delay_ns(nexus->retry_cnt, random);
     iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "%s: %s; try %u of %u in %.1f s", nexus->url.host,
                   why->text, nexus->retry_cnt + 1, nexus->url.settings.login_retries + 1,
                   (double)delay_ns / (double)NSEC_PER_SEC);

@@ -179,6 +179,12 @@ void iskra_initiator_close(struct iskra_initiator *ini)
     iskra_initiator_schedule(ini, ISKRA_NEXT_END);
 }
 
+void iskra_initiator_status(const struct iskra_initiator *ini,
+                            struct iskra_initiator_status *ret_status)
+{
+    *ret_status = (struct iskra_initiator_status){.state = ini->state, .error = ini->why};
+}
+
 enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *ini)
 {
     return ini->state;

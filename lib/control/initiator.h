@@ -13,9 +13,12 @@
  *     iskra_initiator_free(ini);                     at any time, from inside its callbacks too;
  * then the class may go
  *
- * Callbacks run from the round's work list, never from inside a call. After up(), down() means that
- * the session was lost and is over: the class session stays (terminated, its commands failed) until
- * close or free, so that devices on it need not hurry. */
+ * Callbacks run from the round's work list, never from inside a call. After up() a session that is
+ * lost comes back by itself (spec 3.15; decisions 21, 26, 28): lost(), then retry() for every try
+ * that failed, then reopened(), for as often and as long as it takes. down() after up() means that
+ * it has given up for good: the class session stays (terminated, its commands failed) until close
+ * or free, so that devices on it need not hurry. How long commands wait for a session that is away
+ * is the class's business (its replacement timer), and none of this. */
 #ifndef ISKRA_CONTROL_INITIATOR_H
 #define ISKRA_CONTROL_INITIATOR_H
 
@@ -69,7 +72,8 @@ void iskra_initiator_config_default(struct iskra_initiator_config *cfg, bool dis
 struct iskra_initiator_ops {
     /* Full feature phase (not called for discovery). */
     void (*up)(void *owner);
-    /* The open failed, or the session was lost. The error is valid during the call. */
+    /* The open failed, or a session that was up has been given up. The error is valid during the
+     * call. */
     void (*down)(void *owner, const struct iskra_error *why);
     /* close() is done, or discovery has ended well. */
     void (*closed)(void *owner);
@@ -81,6 +85,24 @@ struct iskra_initiator_ops {
     /* An Async Message came, before what it leads to. Directly from an event: neither close nor
      * free from inside. May be NULL. */
     void (*async)(void *owner, const struct iskra_pdu_async *pdu, const uint8_t *data, size_t len);
+    /* The session was lost; it is being reopened. May be NULL, as the next two. */
+    void (*lost)(void *owner, const struct iskra_error *why);
+    /* Try `attempt` (from 1) since the loss has failed; the next begins in delay_ns. */
+    void (*retry)(void *owner, unsigned attempt, uint64_t delay_ns, const struct iskra_error *why);
+    /* Logged in again, with the same ISID. */
+    void (*reopened)(void *owner);
+};
+
+/* What a session is doing now, for those who show it. */
+struct iskra_initiator_status {
+    enum iskra_initiator_state state;
+    bool reopening;        /* it was up, was lost, and is not back yet */
+    unsigned attempt;      /* reopening: the try under way, or the last one; 0 before the first */
+    uint64_t away_ns;      /* reopening: since the loss */
+    uint64_t next_ns;      /* reopening: until the next try begins; 0: one is under way */
+    uint64_t time2wait_ns; /* of that, what the target has asked for (RFC 7143 Time2Wait) */
+    struct iskra_error error; /* the last one: of the loss, or of a try since; kept when it is back
+                               */
 };
 
 /* Returns 0 with *ret_ini set, or a negative errno: -EINVAL, -ENOMEM, no random bytes. */
@@ -102,7 +124,9 @@ int iskra_initiator_open(struct iskra_initiator *ini, struct iskra_error *err);
  * more. */
 void iskra_initiator_close(struct iskra_initiator *ini);
 
-/* What `info` shows. */
+/* What `info` and `status` show. */
+void iskra_initiator_status(const struct iskra_initiator *ini,
+                            struct iskra_initiator_status *ret_status);
 enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *ini);
 const struct iskra_key_results *iskra_initiator_keys(const struct iskra_initiator *ini);
 const char *iskra_initiator_portal(

@@ -4,6 +4,7 @@
 #ifndef ISKRA_SCSI_EH_H
 #define ISKRA_SCSI_EH_H
 
+#include "scsi/eh_status.h"
 #include "scsi/host.h"
 #include "scsi/request.h"
 

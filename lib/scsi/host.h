@@ -35,6 +35,9 @@ struct iskra_shost_ops {
      * SCSI_EH_SESSION_RST (1021) with this text. Called from a round's work; may fail the session's
      * tasks at once or later. */
     void (*fail_session)(void *arg, const struct iskra_error *why);
+    /* A line for the log, at every step of error handling; warning: a step that costs something.
+     * May be NULL. */
+    void (*note)(void *arg, bool warning, const char *line);
     /* A unit attention was seen, by whomever (decision 27). May be NULL. */
     void (*unit_attention)(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
     /* The device was reset and may have lost so many acknowledged writes that no flush had covered

@@ -136,6 +136,7 @@ struct target_task {
     /* Data-Out comes in order, in sequences: an unsolicited one, then one for each R2T. Lengths and
      * offsets are bytes. */
     enum task_sink sink;
+    bool lost;          /* by a fault: all is done as ever, only the medium is not changed */
     uint32_t out_len;   /* what the command takes, at most edtl */
     uint32_t taken_len; /* what has come, at most edtl */
     uint32_t asked_len; /* up to where it is on its way, or has come */

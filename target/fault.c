@@ -102,6 +102,8 @@ static bool concerns(const struct iskra_target_conn *conn, const struct fault_sp
         (!sight->has_cdb ||
          !target_fault_command_is(&spec->command, sight->cdb_opcode, sight->service_action)))
         return false;
+    if (spec->action == FAULT_UNDONE)
+        return sight->has_cdb && target_fault_command_changes(sight->cdb_opcode);
     return spec->action != FAULT_CORRUPT || has_part(conn, spec->part, sight->payload_len);
 }
 
@@ -272,6 +274,8 @@ enum fault_verdict target_fault_incoming(struct iskra_target_conn *conn, uint8_t
             field_change(bhs, spec);
         if (spec->action == FAULT_STATUS || spec->action == FAULT_SENSE)
             faults->answer = spec;
+        if (spec->action == FAULT_UNDONE)
+            faults->lose = true;
         if (spec->action == FAULT_CORRUPT &&
             incoming_corrupt(conn, bhs, payload, payload_len, spec->part) == FAULT_BAD_HEADER)
             verdict = FAULT_BAD_HEADER;
@@ -295,6 +299,7 @@ void target_fault_taken(struct iskra_target_conn *conn)
 {
     conn->faults.judge_next = true;
     conn->faults.answer = NULL;
+    conn->faults.lose = false;
 }
 
 /* ---- what goes out ---- */

@@ -41,6 +41,7 @@ struct target_conn_faults {
     uint64_t take_ns;           /* nothing is taken before */
     uint64_t stall_ns;          /* nothing at all happens before */
     const struct fault_spec *answer; /* STATUS or SENSE of the command at `head` */
+    bool lose; /* the command at `head` ends well, but the medium does not hear of it */
 };
 
 /* 0 or a negative errno, told in *err. */

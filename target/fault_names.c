@@ -14,7 +14,7 @@
 static const struct fault_word actions[] = {
     {"drop", FAULT_DROP},       {"delay", FAULT_DELAY},   {"close", FAULT_CLOSE},
     {"stall", FAULT_STALL},     {"status", FAULT_STATUS}, {"sense", FAULT_SENSE},
-    {"corrupt", FAULT_CORRUPT}, {"field", FAULT_FIELD},
+    {"corrupt", FAULT_CORRUPT}, {"field", FAULT_FIELD},   {"lose", FAULT_UNDONE},
 };
 
 static const struct fault_word parts[] = {
@@ -183,7 +183,7 @@ const char *iskra_target_fault_help(void)
                  {FAULT_COMMANDS, "COMMAND"}};
     int at = snprintf(text, sizeof(text),
                       "ACTION:PDU[(COMMAND)][#COUNT][@conn[=N]]\n"
-                      "ACTION    drop, close, stall[=TIME], delay=TIME, corrupt=PART, "
+                      "ACTION    drop, lose, close, stall[=TIME], delay=TIME, corrupt=PART, "
                       "status=STATUS, sense=KEY/ASC/ASCQ,\n"
                       "          field=NAME=N, field=NAME+N, field=NAME-N\n"
                       "COUNT     3: the third; 3+: all from then on; 3+2: the third and every "

@@ -200,7 +200,8 @@ static int value_take(struct parse *p, const char *value, size_t len)
     switch (p->spec->action) {
     case FAULT_DROP:
     case FAULT_CLOSE:
-        return value ? wrong(p, "drop and close have no value", value, len, "none") : 0;
+    case FAULT_UNDONE:
+        return value ? wrong(p, "drop, lose and close have no value", value, len, "none") : 0;
     case FAULT_STALL:
         p->spec->time_ns = UINT64_MAX;
         return value ? time_take(p, value, len) : 0;
@@ -231,6 +232,8 @@ static int pdu_take(struct parse *p)
     bool answers = spec->action == FAULT_STATUS || spec->action == FAULT_SENSE;
     if (answers && pdu->opcodes != FAULT_BIT(ISKRA_OP_SCSI_CMD))
         return wrong(p, "a status or sense cannot answer", word, len, "command");
+    if (spec->action == FAULT_UNDONE && pdu->opcodes != FAULT_BIT(ISKRA_OP_SCSI_CMD))
+        return wrong(p, "nothing is written by", word, len, "command");
     if (*p->at != '(')
         return 0;
     if ((pdu->opcodes & of_commands) != pdu->opcodes)
@@ -250,6 +253,9 @@ static int pdu_take(struct parse *p)
     }
     if (*p->at != ')')
         return wrong(p, "no ) behind", word, len, "(COMMAND)");
+    if (spec->action == FAULT_UNDONE && !target_fault_command_changes(spec->command.opcodes[0]))
+        return wrong(p, "nothing is written by", word, len,
+                     "write, write-same, unmap, compare-and-write");
     p->at++;
     spec->of_command = true;
     return 0;
@@ -341,4 +347,13 @@ bool target_fault_command_is(const struct fault_command *command, uint8_t opcode
     if (command->service_action && command->service_action != service_action)
         return false;
     return memchr(command->opcodes, opcode, command->opcode_cnt) != NULL;
+}
+
+bool target_fault_command_changes(uint8_t opcode)
+{
+    static const char *const names[] = {"write", "write-same", "unmap", "compare-and-write"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (target_fault_command_is(target_fault_command(names[i], strlen(names[i])), opcode, 0))
+            return true;
+    return false;
 }

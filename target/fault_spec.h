@@ -21,6 +21,7 @@ enum fault_action {
     FAULT_STATUS,
     FAULT_SENSE,
     FAULT_FIELD,
+    FAULT_UNDONE, /* "lose" */
 };
 
 enum fault_part {
@@ -91,6 +92,8 @@ int target_fault_parse(const char *text, struct fault_spec *ret, struct iskra_er
 const char *target_fault_pdu_name(uint8_t opcode);
 bool target_fault_command_is(const struct fault_command *command, uint8_t opcode,
                              uint8_t service_action);
+/* It changes the medium, so that there is something to lose. */
+bool target_fault_command_changes(uint8_t opcode);
 
 /* fault_names.c: the words. NULL: there is no such word; *_list() are all of them, "a, b, c". */
 struct fault_word {

@@ -169,6 +169,7 @@ static void task_begin(struct iskra_target_conn *conn, struct target_task *task,
     task->lun_field = req->lun;
     task->edtl = req->edtl;
     task->lun = target_lun_find(conn->target, req->lun);
+    task->lost = conn->faults.lose;
     known = known || task->cdb.opcode == ISKRA_SCSI_START_STOP_UNIT; /* nothing in it matters */
     if (pdu->digest_ok && !target_fault_answer(conn, task))
         judge(conn, task, known);

@@ -213,7 +213,7 @@ void target_write_take(struct iskra_target_conn *conn, struct target_task *task,
         memcpy(task->collected + at, bytes, len);
     } else if (task->sink == SINK_COMPARE) {
         compare(conn, task, task->pos + at, at, bytes, len);
-    } else if (task->sink == SINK_BLOCKS) {
+    } else if (task->sink == SINK_BLOCKS && !task->lost) {
         int rc = target_lun_write(task->lun, task->pos + at, bytes, len);
         if (rc < 0)
             refuse_errno(task, rc);
@@ -237,7 +237,7 @@ static void unmap(struct target_task *task)
             return;
         }
     }
-    for (uint32_t i = 0; i < cnt; i++) {
+    for (uint32_t i = 0; i < cnt && !task->lost; i++) {
         const uint8_t *desc = list + UNMAP_HEADER_LEN + (size_t)i * UNMAP_DESC_LEN;
         uint32_t block_len = task->lun->block_len;
         int rc = target_lun_discard(task->lun, iskra_get_be64(desc) * block_len,
@@ -257,6 +257,8 @@ static bool all_zeros(const uint8_t *bytes, uint32_t len)
 /* The block is repeated through its place, so that few writes are needed. */
 static void write_same(struct iskra_target_conn *conn, struct target_task *task)
 {
+    if (task->lost)
+        return;
     uint32_t block_len = task->lun->block_len;
     const uint8_t *from = task->collected ? task->collected : conn->target->zeros;
     uint32_t from_len = task->collected ? COLLECT_LEN : conn->target->options.max_data_in;
@@ -284,7 +286,7 @@ static void compare_and_write(struct iskra_target_conn *conn, struct target_task
 {
     uint32_t half = task->out_len / 2;
     compare(conn, task, task->pos, 0, task->collected, half);
-    if (task->status != ISKRA_STATUS_GOOD)
+    if (task->status != ISKRA_STATUS_GOOD || task->lost)
         return;
     int rc = target_lun_write(task->lun, task->pos, task->collected + half, half);
     if (rc < 0)

@@ -96,6 +96,58 @@ struct iskra_session_stats {
 ISKRA_PUBLIC void iskra_session_stats(const struct iskra_lun *lun,
                                       struct iskra_session_stats *ret_stats);
 
+/* What a session is doing now, and what its recovery is: plain data, which may be copied. Times are
+ * nanoseconds, lengths of time that count up or down while it is being looked at. Words are static
+ * storage, never NULL; text is safe to print. */
+struct iskra_session_status {
+    size_t size;             /* bytes the library has filled; the struct grows at its end only */
+    uint32_t sid;            /* as in events and the trace */
+    char target_name[256];   /* "" for a discovery */
+    char portal_address[64]; /* as connected last: "127.0.0.1:3260"; "" before that */
+    uint8_t isid[6];
+    uint16_t tsih;
+    const char *session_state;   /* "LOGGED_IN", "FAILED", "IN_RECOVERY", ... */
+    const char *class_state;     /* "LOGGED_IN", "FAILED", "FREE" */
+    const char *initiator_state; /* what the control plane does: "LOGGED_IN", "XPT_WAIT", ... */
+    const char *host_state;      /* "RUNNING", or "RECOVERY" while errors are handled */
+
+    /* Commands that did not come back in time. rung "NONE": there is none, or nothing is done about
+     * it (yet). */
+    const char *rung;    /* "ABORT", "WAIT", "LUN_RESET", "TARGET_RESET", "SESSION_RESET", ... */
+    uint64_t rung_ns;    /* how long this has been tried */
+    uint64_t lun;        /* whose LUN it is about, if lun_known */
+    const char *command; /* the one that is longest in trouble: "read(10)"; "": not one alone */
+    uint32_t itt;        /* its initiator task tag; 0xffffffff: the session has given it back */
+    uint8_t opcode;      /* of its CDB */
+    uint8_t lun_known;
+    uint8_t testing;     /* the rung has helped; TEST UNIT READY asks how much */
+    uint8_t reopening;   /* the session was lost and is not back yet; see below */
+    uint64_t failed_ns;  /* since that command was sent, without the time its session was away */
+    uint32_t failed_cnt; /* commands in trouble */
+    uint32_t wait_cnt;   /* others that have to come back before the next rung is tried */
+
+    /* A session that was lost. */
+    uint32_t attempt; /* the try under way, or the last one; 0 before the first */
+    uint32_t reserved;
+    uint64_t lost_ns;         /* since the loss */
+    uint64_t next_attempt_ns; /* until the next try begins; 0: one is under way */
+    int64_t replacement_ns;   /* until what waits for the session fails; -1: it waits for ever */
+    char error_text[256];     /* why it was lost, why the last try failed, or why it ended; "" */
+
+    uint32_t in_flight_cnt; /* commands that the session has */
+    uint32_t queued_cnt;    /* requests that wait for their turn, or for the session */
+    struct iskra_session_stats stats;
+    uint64_t reserved2[16];
+};
+
+/* Calls fn for each session of the initiator, discoveries included, from inside this call; what it
+ * is given is valid during the call, and it must not call into the library. Nothing but looking is
+ * done: allowed in callbacks, and while a session is being recovered. Another thread asks by
+ * iskra_post_call(). Returns 0, what fn returned if that was not 0 (and nothing more was shown), or
+ * -EPERM (after fork). */
+typedef int iskra_session_fn(void *arg, const struct iskra_session_status *status);
+ISKRA_PUBLIC int iskra_sessions(struct iskra *ctx, iskra_session_fn *fn, void *arg);
+
 /* How a ping ended. status 0: answered, rtt_ns nanoseconds after it was sent, by the platform's
  * clock. -EBADMSG: answered, with other data. Else there was no answer: -ETIMEDOUT, -EAGAIN or
  * -EPROTO (the target rejected it), or what ended the connection. err, valid during the call, tells

@@ -77,6 +77,9 @@ int iskra_nexus_discover(struct iskra *ctx, const struct iskra_url *url,
  * has ended, else soon. */
 void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void *arg);
 
+/* stats.c. */
+void iskra_stats_gather(const struct iskra_nexus *nexus, struct iskra_session_stats *s);
+
 /* iskra_free(), as if in a round: ends everything at once. */
 void iskra_nexus_abandon_all(struct iskra *ctx);
 

@@ -4,7 +4,7 @@
 #include "api/api.h"
 #include "api/lun.h"
 
-static void gather(const struct iskra_nexus *nexus, struct iskra_session_stats *s)
+void iskra_stats_gather(const struct iskra_nexus *nexus, struct iskra_session_stats *s)
 {
     memset(s, 0, sizeof(*s));
     s->logins = nexus->counts.logins;
@@ -31,6 +31,6 @@ static void gather(const struct iskra_nexus *nexus, struct iskra_session_stats *
 void iskra_session_stats(const struct iskra_lun *lun, struct iskra_session_stats *ret_stats)
 {
     iskra_api_lock(lun->ctx);
-    gather(lun->nexus, ret_stats);
+    iskra_stats_gather(lun->nexus, ret_stats);
     iskra_api_unlock(lun->ctx);
 }

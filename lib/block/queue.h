@@ -123,7 +123,8 @@ bool iskra_forget_request(struct iskra_request *rq);
  * its owner, its deadline. The request is as one whose softirq_done has run. */
 void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir);
 
-/* Calls fn for each request that is TARGET's, oldest deadline of its kind first; fn may end it. */
+/* Calls fn for each request that is TARGET's, oldest deadline of its kind first, or has expired and
+ * is not judged yet; fn may end it. */
 void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq));
 
 /* The only place that changes rq->owner; asserts that the transition is legal. */

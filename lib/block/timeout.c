@@ -134,18 +134,30 @@ static void rq_timed_out(struct iskra_request *rq)
     }
 }
 
-/* notes F36: blk_rq_check_expired. False: not yet. */
+/* notes F36: blk_rq_check_expired. False: not yet. From here on a completion comes second; the
+ * verdict is asked in the next round. */
 static bool check_expired(struct iskra_request *rq, uint64_t now_ns)
 {
+    struct iskra_timeouts *t = &rq->queue->timeouts;
+
     ISKRA_STEP(&rq->queue->round->trace, CHECK_EXPIRED, 0);
     if (now_ns < rq->deadline_ns)
         return false;
-    iskra_delete_timer(rq);
-    if (rq->owner == ISKRA_OWNER_TARGET) {
-        iskra_request_set_owner(rq, ISKRA_OWNER_EH);
-        rq_timed_out(rq);
-    }
+    iskra_request_set_owner(rq, ISKRA_OWNER_EH); /* on a list of deadlines it is TARGET's */
+    iskra_list_remove(&rq->timeout_link);
+    iskra_list_push_back(&t->expired, &rq->timeout_link);
+    iskra_timer_arm(&t->verdict_timer, now_ns);
     return true;
+}
+
+/* A round later: whatever the target had sent by then has been received. */
+static void judge_expired(struct iskra_timer *timer, uint64_t now_ns)
+{
+    struct iskra_timeouts *t = iskra_container_of(timer, struct iskra_timeouts, verdict_timer);
+
+    (void)now_ns;
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&t->expired)) != NULL;)
+        rq_timed_out(iskra_container_of(l, struct iskra_request, timeout_link));
 }
 
 static void rearm(struct iskra_timeouts *t)
@@ -197,14 +209,20 @@ static void rq_timed_out_timer(struct iskra_timer *timer, uint64_t now_ns)
     iskra_work_schedule(&q->round->work, &t->timeout_work);
 }
 
+static void each_on(struct iskra_list *list, void (*fn)(struct iskra_request *rq))
+{
+    ISKRA_LIST_FOREACH(l, list)
+    {
+        fn(iskra_container_of(l, struct iskra_request, timeout_link));
+    }
+}
+
 /* A request that is TARGET's is on one of the lists, and no other is. */
 void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq))
 {
     for (unsigned i = 0; i < ISKRA_TIMEOUT_CLASSES; i++)
-        ISKRA_LIST_FOREACH(l, &q->timeouts.lists[i])
-        {
-            fn(iskra_container_of(l, struct iskra_request, timeout_link));
-        }
+        each_on(&q->timeouts.lists[i], fn);
+    each_on(&q->timeouts.expired, fn);
 }
 
 int iskra_timeouts_init(struct iskra_queue *q)
@@ -213,12 +231,20 @@ int iskra_timeouts_init(struct iskra_queue *q)
 
     for (unsigned i = 0; i < ISKRA_TIMEOUT_CLASSES; i++)
         iskra_list_init(&t->lists[i]);
+    iskra_list_init(&t->expired);
     iskra_work_init(&t->timeout_work, timeout_work);
-    return iskra_timer_init(&t->timer, &q->round->timers, rq_timed_out_timer);
+    int rc = iskra_timer_init(&t->verdict_timer, &q->round->timers, judge_expired);
+    if (rc != 0)
+        return rc;
+    rc = iskra_timer_init(&t->timer, &q->round->timers, rq_timed_out_timer);
+    if (rc != 0)
+        iskra_timer_done(&t->verdict_timer);
+    return rc;
 }
 
 void iskra_timeouts_done(struct iskra_queue *q)
 {
     iskra_work_cancel(&q->timeouts.timeout_work);
     iskra_timer_done(&q->timeouts.timer);
+    iskra_timer_done(&q->timeouts.verdict_timer);
 }

@@ -2,7 +2,8 @@
  * F33-F37).
  *
  * rq_timed_out_timer -> schedules timeout_work (a work item of its own, decision 2) ->
- * check_expired for each request -> rq_timed_out -> the queue's timed_out -> verdict. Grid:
+ * check_expired for each request; in the round after that, when everything received meanwhile has
+ * been delivered, rq_timed_out -> the queue's timed_out -> verdict. Grid:
  * timeouts of 2 s and more are looked at on whole seconds of the clock, shorter ones on
  * milliseconds; never early. One FIFO list per timeout value, so that adding and removing are O(1).
  */
@@ -30,6 +31,8 @@ struct iskra_timeouts {
     struct iskra_work timeout_work;                 /* notes F33 */
     struct iskra_list lists[ISKRA_TIMEOUT_CLASSES]; /* each in order of deadline */
     uint64_t values_ns[ISKRA_TIMEOUT_CLASSES];      /* of the list, while it is not empty */
+    struct iskra_list expired;                      /* EH's, not judged yet: in the next round */
+    struct iskra_timer verdict_timer;               /* the next round */
 };
 
 int iskra_timeouts_init(struct iskra_queue *q); /* 0 or -ENOMEM */

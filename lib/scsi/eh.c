@@ -47,6 +47,8 @@ void iskra_eh_scmd_returned(struct iskra_scsi_request *sreq)
 {
     struct iskra_shost *host = sreq->sdev->host;
 
+    if (!sreq->timed_out) /* expired, and not judged yet: the verdict will be HANDLED */
+        return;
     if (!iskra_finish_eh_request(&sreq->rq) || --host->eh_cnt > 0)
         return;
     host->last_reset_ns = 0;

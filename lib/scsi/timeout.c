@@ -21,7 +21,7 @@ enum iskra_eh_verdict iskra_scsi_times_out(struct iskra_request *rq)
     if (host->eh_deadline_ns != -1 && host->last_reset_ns == 0)
         host->last_reset_ns = host->round->now_ns;
     /* notes F40: uses the host's eh_timed_out() */
-    enum iskra_eh_verdict verdict = ISKRA_EH_NOT_HANDLED;
+    enum iskra_eh_verdict verdict = ISKRA_EH_HANDLED; /* who has gone has given everything back */
     if (host->session != NULL)
         verdict = iskra_eh_cmd_timed_out(host->session, &sreq->cmnd);
     if (verdict == ISKRA_EH_NOT_HANDLED)

@@ -194,6 +194,60 @@ static void a_completion_between_the_timer_and_its_work_wins(void **state)
     assert_int_equal(r->done_cnt, 1);
 }
 
+/* Runs the timers that are due, with the work behind them, once: a round. */
+static void round_at(struct rig *r, uint64_t now_ns)
+{
+    r->round.now_ns = now_ns;
+    iskra_timers_run(&r->round.timers, now_ns);
+    rig_work(r);
+}
+
+static void the_verdict_is_asked_a_round_after_the_expiry(void **state)
+{
+    struct rig *r = *state;
+
+    rig_submit_with_timeout(r, 0, 10 * RIG_MS);
+    round_at(r, r->round.now_ns + 10 * RIG_MS);
+    assert_int_equal(r->rqs[0].rq.owner, ISKRA_OWNER_EH);
+    assert_int_equal(r->expired_cnt, 0);
+    assert_true(iskra_timers_next_ns(&r->round.timers) <= r->round.now_ns); /* no waiting */
+    round_at(r, r->round.now_ns);
+    assert_int_equal(r->expired_cnt, 1);
+    assert_int_equal(r->rqs[0].rq.owner, ISKRA_OWNER_TARGET);
+}
+
+static void a_completion_between_expiry_and_verdict_is_not_delivered_and_handled_once(void **state)
+{
+    struct rig *r = *state;
+
+    r->verdict = ISKRA_EH_HANDLED; /* what a session says that has given the command back */
+    rig_submit_with_timeout(r, 0, 10 * RIG_MS);
+    round_at(r, r->round.now_ns + 10 * RIG_MS);
+    assert_false(iskra_complete_request(&r->rqs[0].rq));
+    rig_work(r);
+    assert_int_equal(r->done_cnt, 0);
+    round_at(r, r->round.now_ns);
+    assert_int_equal(r->expired_cnt, 1);
+    assert_int_equal(r->done_cnt, 1);
+    rig_advance_to(r, r->round.now_ns + 60 * RIG_S);
+    assert_int_equal(r->done_cnt, 1);
+}
+
+static void an_heir_takes_over_what_has_expired(void **state)
+{
+    struct rig *r = *state;
+
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_submit_with_timeout(r, 0, 10 * RIG_MS);
+    round_at(r, r->round.now_ns + 10 * RIG_MS);
+    iskra_move_request(&r->rqs[0].rq, &r->rqs[1].rq);
+    round_at(r, r->round.now_ns);
+    assert_int_equal(r->expired_cnt, 1);
+    assert_int_equal(r->expired[0], 1);
+    assert_int_equal(r->rqs[0].rq.owner, ISKRA_OWNER_DONE);
+    assert_true(iskra_finish_eh_request(&r->rqs[1].rq));
+}
+
 static void a_completion_before_the_timer_wins(void **state)
 {
     struct rig *r = *state;
@@ -247,6 +301,9 @@ int main(void)
         T(handled_completes_the_request_once),
         T(not_handled_leaves_it_to_the_error_handler_and_late_answers_change_nothing),
         T(a_completion_between_the_timer_and_its_work_wins),
+        T(the_verdict_is_asked_a_round_after_the_expiry),
+        T(a_completion_between_expiry_and_verdict_is_not_delivered_and_handled_once),
+        T(an_heir_takes_over_what_has_expired),
         T(a_completion_before_the_timer_wins),
         T(those_that_expire_together_are_judged_in_order),
         T(a_deadline_beyond_the_end_of_time_never_comes),

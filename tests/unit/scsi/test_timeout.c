@@ -120,6 +120,28 @@ static void a_completion_between_expiry_and_verdict_wins(void **state)
     assert_int_equal(io->sreq.status, 0);
 }
 
+/* Spec 6.4, check 5: the other order of the same race. */
+static void a_completion_after_expiry_and_before_the_verdict_ends_it_once(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    rig_advance_to(r, 129 * RIG_S);
+    r->round.now_ns = 130 * RIG_S;
+    assert_int_equal(iskra_timers_run(&r->round.timers, r->round.now_ns), 1);
+    rig_work(r);
+    assert_int_equal(io->sreq.rq.owner, ISKRA_OWNER_EH);
+    assert_int_equal(r->judged_cnt, 0);
+    rig_answer_good(r, 0);
+    assert_int_equal(io->done_cnt, 0);
+    r->verdict = ISKRA_EH_HANDLED; /* it has no task any more */
+    rig_advance_to(r, 131 * RIG_S);
+    assert_int_equal(r->judged_cnt, 1);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, 0);
+    assert_int_equal(r->host.host_busy, 0);
+}
+
 static void a_short_timeout_is_told_in_milliseconds(void **state)
 {
     struct rig *r = *state;
@@ -157,6 +179,7 @@ int main(void)
         T(reset_timer_leaves_the_request_where_it_is),
         T(a_verdict_handled_waits_for_the_session_to_let_go),
         T(a_completion_between_expiry_and_verdict_wins),
+        T(a_completion_after_expiry_and_before_the_verdict_ends_it_once),
         T(a_short_timeout_is_told_in_milliseconds),
         T(the_eh_deadline_is_inert_unless_asked_for),
     };

@@ -77,13 +77,15 @@ int target_lun_open(struct target_lun *lun, const struct iskra_target_backend *b
                     uint32_t default_block_len, uint32_t number, const char *target_name,
                     struct iskra_error *err)
 {
-    *lun = (struct target_lun){.number = number,
-                               .kind = backend->kind,
-                               .block_len =
-                                   backend->block_len ? backend->block_len : default_block_len,
-                               .read_only = backend->read_only,
-                               .fd = -1,
-                               .id = identity(target_name, number)};
+    *lun = (struct target_lun){
+        .number = number,
+        .kind = backend->kind,
+        .block_len = backend->block_len ? backend->block_len : default_block_len,
+        .read_only = backend->read_only,
+        .fd = -1,
+        .disk = backend->disk,
+        .disk_arg = backend->disk_arg,
+        .id = backend->identity ? backend->identity : identity(target_name, number)};
     if (lun->block_len < 512 || lun->block_len > 65536 || (lun->block_len & (lun->block_len - 1)))
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "LUN %u: block size %u is no power of two from 512 to 65536", number,
@@ -99,6 +101,8 @@ int target_lun_open(struct target_lun *lun, const struct iskra_target_backend *b
     if (lun->block_cnt == 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "LUN %u: %ju bytes are less than a block",
                           number, (uintmax_t)size);
+    if (lun->kind == ISKRA_TARGET_DISK && !lun->disk)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "LUN %u: no disk", number);
     if (lun->kind == ISKRA_TARGET_RAM)
         return open_ram(lun, err);
     return 0;
@@ -122,6 +126,8 @@ int target_lun_read(const struct target_lun *lun, uint64_t pos, uint8_t *buf, ui
         target_ram_read(&lun->ram, pos, buf, len);
         return 0;
     }
+    if (lun->kind == ISKRA_TARGET_DISK)
+        return lun->disk->read(lun->disk_arg, pos, buf, len);
     while (len > 0) {
         ssize_t n = pread(lun->fd, buf, len, (off_t)pos);
         if (n < 0 && errno == EINTR)
@@ -145,6 +151,8 @@ int target_lun_write(const struct target_lun *lun, uint64_t pos, const uint8_t *
         target_ram_write(&lun->ram, pos, buf, len);
         return 0;
     }
+    if (lun->kind == ISKRA_TARGET_DISK)
+        return lun->disk->write(lun->disk_arg, pos, buf, len);
     while (len > 0) {
         ssize_t n = pwrite(lun->fd, buf, len, (off_t)pos);
         if (n < 0 && errno == EINTR)
@@ -166,6 +174,8 @@ int target_lun_discard(const struct target_lun *lun, uint64_t pos, uint64_t len)
         return 0;
     if (lun->kind == ISKRA_TARGET_RAM)
         return target_ram_discard(&lun->ram, pos, len);
+    if (lun->kind == ISKRA_TARGET_DISK)
+        return lun->disk->discard(lun->disk_arg, pos, len);
     int rc;
     do
         rc = fallocate(lun->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)pos, (off_t)len);
@@ -182,6 +192,8 @@ uint32_t target_lun_grain(const struct target_lun *lun)
         return lun->ram.grain_len;
     case ISKRA_TARGET_FILE: /* what file systems take; a wrong guess costs holes, not data */
         return lun->block_len > FILE_GRAIN_LEN ? lun->block_len : FILE_GRAIN_LEN;
+    case ISKRA_TARGET_DISK:
+        return lun->block_len;
     case ISKRA_TARGET_NULL:
         break;
     }
@@ -217,5 +229,5 @@ int target_lun_flush(const struct target_lun *lun)
 {
     if (lun->kind == ISKRA_TARGET_FILE && !lun->read_only && fdatasync(lun->fd) < 0)
         return -errno;
-    return 0;
+    return lun->kind == ISKRA_TARGET_DISK ? lun->disk->flush(lun->disk_arg) : 0;
 }

@@ -15,9 +15,11 @@ struct target_lun {
     uint32_t block_len; /* bytes */
     uint64_t block_cnt;
     bool read_only;
-    struct target_ram ram; /* RAM */
-    int fd;                /* FILE: owned, else -1 */
-    uint64_t id;           /* stable per (target name, number) */
+    struct target_ram ram;                /* RAM */
+    int fd;                               /* FILE: owned, else -1 */
+    const struct iskra_target_disk *disk; /* DISK */
+    void *disk_arg;
+    uint64_t id; /* stable per (target name, number) */
 };
 
 /* 0 or a negative errno, told in *err. `index`: which LUN. */

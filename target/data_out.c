@@ -33,6 +33,13 @@ static void fail(struct target_task *task, uint8_t ascq)
         target_task_refuse(task, ISKRA_SENSE_ABORTED_COMMAND, ASC_WRITE_ERROR, ascq);
 }
 
+/* The most that one R2T asks for. Of one size, so that their number tells where they end. */
+static uint32_t r2t_len(const struct iskra_target_conn *conn)
+{
+    uint32_t len = conn->target->options.r2t_len, max_burst = conn->keys.value[KEY_MAX_BURST];
+    return len ? min32(len, max_burst) : max_burst;
+}
+
 static uint32_t outstanding(const struct target_task *task)
 {
     return task->r2t_sn - task->r2t_done;
@@ -129,8 +136,7 @@ static bool sequence_end(const struct iskra_target_conn *conn, const struct targ
     }
     if (outstanding(task) == 0 || ttt != ttt_of(conn, task, task->ttt_next - outstanding(task)))
         return false;
-    uint64_t end =
-        task->r2t_from + ((uint64_t)task->r2t_done + 1) * conn->keys.value[KEY_MAX_BURST];
+    uint64_t end = task->r2t_from + ((uint64_t)task->r2t_done + 1) * r2t_len(conn);
     *ret_end = end < task->out_len ? (uint32_t)end : task->out_len;
     return true;
 }
@@ -221,16 +227,16 @@ static bool r2t(struct iskra_target_conn *conn, struct target_task *task)
         return false;
     if (task->r2t_sn == 0)
         task->r2t_from = task->asked_len;
-    struct iskra_pdu_r2t req = {
-        .lun = task->lun_field,
-        .itt = task->itt,
-        .ttt = ttt_of(conn, task, task->ttt_next++),
-        .stat_sn = conn->stat_sn, /* 11.8: told, not used up */
-        .exp_cmd_sn = conn->exp_cmd_sn,
-        .max_cmd_sn = target_max_cmd_sn(conn),
-        .r2t_sn = task->r2t_sn++,
-        .offset = task->asked_len,
-        .desired_len = min32(task->out_len - task->asked_len, conn->keys.value[KEY_MAX_BURST])};
+    struct iskra_pdu_r2t req = {.lun = task->lun_field,
+                                .itt = task->itt,
+                                .ttt = ttt_of(conn, task, task->ttt_next++),
+                                .stat_sn = conn->stat_sn, /* 11.8: told, not used up */
+                                .exp_cmd_sn = conn->exp_cmd_sn,
+                                .max_cmd_sn = target_max_cmd_sn(conn),
+                                .r2t_sn = task->r2t_sn++,
+                                .offset = task->asked_len,
+                                .desired_len =
+                                    min32(task->out_len - task->asked_len, r2t_len(conn))};
     task->asked_len += req.desired_len;
     iskra_r2t_encode(&req, pdu->bhs);
     target_conn_send(conn, pdu, task);

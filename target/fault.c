@@ -134,6 +134,8 @@ static void tell(const struct iskra_target_conn *conn, const struct target_fault
 /* Bit per fault that is due at this PDU. */
 static uint64_t judge(struct iskra_target_conn *conn, const struct sight *sight)
 {
+    if (conn->target->faults.off)
+        return 0;
     struct target_faults *faults = &conn->target->faults;
     uint64_t due = 0;
     for (unsigned i = 0; i < faults->cnt; i++) {

@@ -28,6 +28,7 @@ struct target_faults {
     struct target_fault *all;
     unsigned cnt;
     uint64_t conn_cnt; /* connections so far, for their numbers */
+    bool off;          /* none happens for now, none is counted */
     bool copies;       /* payloads are copied before they are sent, so that they can be spoilt */
 };
 

@@ -192,9 +192,9 @@ static int mode_sense(const struct target_task *task, uint8_t *buf, size_t *ret_
         return -EINVAL;
     uint8_t pages[ISKRA_MODE_CACHING_LEN + sizeof(control_page)];
     size_t len = 0;
-    /* Only what is in a file may be lost with the machine, until it is flushed. */
-    struct iskra_mode_caching caching = {.wce = task->lun->kind == ISKRA_TARGET_FILE &&
-                                                !task->lun->read_only};
+    /* What is in memory is lost with the machine, flushed or not; the others can keep it. */
+    bool keeps = task->lun->kind == ISKRA_TARGET_FILE || task->lun->kind == ISKRA_TARGET_DISK;
+    struct iskra_mode_caching caching = {.wce = keeps && !task->lun->read_only};
     if (all || cdb->page == ISKRA_MODE_PAGE_CACHING)
         len += iskra_mode_caching_encode(&caching, pages);
     if (all || cdb->page == ISKRA_MODE_PAGE_CONTROL) {

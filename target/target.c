@@ -170,6 +170,11 @@ void iskra_target_free(struct iskra_target *target)
     free(target);
 }
 
+void iskra_target_faults_enable(struct iskra_target *target, bool enabled)
+{
+    target->faults.off = !enabled;
+}
+
 void iskra_target_stats(const struct iskra_target *target, struct iskra_target_stats *ret)
 {
     *ret = target->stats;

@@ -32,6 +32,16 @@ enum iskra_target_backend_kind {
     ISKRA_TARGET_RAM,  /* `size` bytes of memory, zero at first */
     ISKRA_TARGET_FILE, /* the file `path`; read-only if it cannot be opened for writing */
     ISKRA_TARGET_NULL, /* reads zeros, forgets what is written */
+    ISKRA_TARGET_DISK, /* `disk`: a medium of the caller's, which has a volatile cache */
+};
+
+/* A medium of somebody else's. Positions and lengths are bytes, inside the LUN, not always whole
+ * blocks; each returns 0 or a negative errno and must not call the target. */
+struct iskra_target_disk {
+    int (*read)(void *arg, uint64_t pos, uint8_t *buf, uint32_t len);
+    int (*write)(void *arg, uint64_t pos, const uint8_t *buf, uint32_t len);
+    int (*discard)(void *arg, uint64_t pos, uint64_t len); /* zeros from now on */
+    int (*flush)(void *arg);                               /* durable from now on */
 };
 
 struct iskra_target_backend {
@@ -40,6 +50,9 @@ struct iskra_target_backend {
     const char *path;   /* FILE */
     uint32_t block_len; /* bytes, a power of two from 512 to 65536; 0 = the target's */
     bool read_only;
+    const struct iskra_target_disk *disk; /* DISK: outlives the target */
+    void *disk_arg;
+    uint64_t identity; /* who the LUN says it is, in VPD page 83h; 0 = made from name and number */
 };
 
 #define ISKRA_TARGET_NAME_MAX   223u /* RFC 7143 4.2.7.1, bytes */
@@ -74,6 +87,7 @@ struct iskra_target_options {
     uint32_t first_burst;            /* 262144 */
     uint32_t max_burst;              /* 1048576 */
     uint32_t max_outstanding_r2t;    /* 64 */
+    uint32_t r2t_len;                /* 0 = max_burst; the most that one R2T asks for */
     bool immediate_data;             /* true */
     bool initial_r2t;                /* false */
     bool header_digest, data_digest; /* true: what the initiator prefers; false: only None */
@@ -118,6 +132,9 @@ struct iskra_target_options {
 /* The system's. */
 int iskra_target_random(void *arg, void *buf, size_t len);
 void iskra_target_options_init(struct iskra_target_options *options);
+
+/* Whether faults happen; true at first. What has begun (a stall, a delay) goes on. */
+void iskra_target_faults_enable(struct iskra_target *target, bool enabled);
 
 /* The words of `faults`, some lines. Static storage, valid until the next call. */
 const char *iskra_target_fault_help(void);

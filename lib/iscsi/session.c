@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "iscsi/conn.h"
+#include "iscsi/eh.h"
 
 static const char *const state_names[ISKRA_SESSION_STATE_CNT] = {
     "FREE", "LOGGED_IN", "FAILED", "IN_RECOVERY", "RECOVERY_FAILED", "LOGGING_OUT", "TERMINATE",
@@ -42,6 +43,7 @@ void iskra_session_set_state(struct iskra_session *s, enum iskra_session_state s
     assert(iskra_session_may_become(s->state, state));
     iskra_trace_state(&s->round->trace, ISKRA_MACHINE_SESSION, (uint16_t)s->sid, s->state, state);
     s->state = state;
+    iskra_eh_session_changed(s);
 }
 
 int iskra_session_fail(struct iskra_session *s, enum iskra_code code, int sys_errno,
@@ -112,6 +114,7 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
     iskra_list_init(&s->pool);
     iskra_list_init(&s->refused);
     iskra_list_init(&s->conns);
+    iskra_list_init(&s->eh_ops);
     iskra_work_init(&s->refused_work, refused_run);
     for (uint32_t i = 0; i < cmds_max; i++) {
         cmds[i].index = i;

@@ -72,7 +72,8 @@ struct iskra_session {
     struct iskra_list refused; /* commands that queuecommand answered itself: scsi_done is due */
     struct iskra_work refused_work;
     struct iskra_tmfs tmfs;
-    struct iskra_list conns; /* of struct iskra_conn: one today, a list for what comes */
+    struct iskra_list eh_ops; /* of struct iskra_eh_op: wait for what becomes of the session */
+    struct iskra_list conns;  /* of struct iskra_conn: one today, a list for what comes */
     struct iskra_conn *leadconn;
     struct iskra_session_params params;
     struct iskra_error error; /* why it last failed; what its commands tell their callers */

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "iscsi/conn.h"
+#include "iscsi/eh.h"
 #include "iscsi/ping.h"
 #include "iscsi/session.h"
 
@@ -25,7 +26,8 @@ void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn)
     task->conn = conn;
     task->refs = 1;
     task->takes_cmd_sn = false;
-    task->aborting = false;
+    task->aborting = task->cancelled = false;
+    task->eh_op = NULL;
     task->data = NULL;
     task->data_len = 0;
     task->state = ISKRA_TASK_PENDING;
@@ -127,6 +129,7 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state)
     task->aborting = false;
     task->state = state;
     task->tcp.running = false;
+    iskra_eh_task_ended(task);
     iskra_task_put(task);
 }
 

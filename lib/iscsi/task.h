@@ -17,6 +17,7 @@
 #include "wire/bhs.h"
 
 struct iskra_conn;
+struct iskra_eh_op;
 struct iskra_ping;
 struct iskra_session;
 
@@ -53,12 +54,14 @@ struct iskra_task {
     uint8_t opcode;         /* of the request */
     bool late_answer_due;   /* it was failed before its answer: the tag is kept until that comes */
     bool aborting;          /* `abort` was handed in and not told of: no Data-Out is built */
+    bool cancelled;         /* its owner wants it back, by that abort */
     struct iskra_list link; /* on the pool or a queue of the connection; else alone */
     struct iskra_session *session;
     struct iskra_conn *conn; /* NULL while FREE */
     uint32_t cmd_sn;         /* what its PDU carried */
     struct iskra_tmf abort;
-    uint32_t data_len; /* management PDUs */
+    struct iskra_eh_op *eh_op; /* error handling that waits for that abort; else NULL */
+    uint32_t data_len;         /* management PDUs */
     uint8_t *data;
     struct iskra_r2t_queue r2ts; /* its entries are the session's; in use for a write */
     uint8_t hdr[ISKRA_TASK_HDR_LEN];
@@ -92,6 +95,10 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state);
 
 /* Ends a SCSI task without an answer: the result is the host byte alone, nothing was moved. */
 void iskra_fail_scsi_task(struct iskra_task *task, enum iskra_host_byte host_byte);
+
+/* Asks the target to abort it (abort.c); one that was not sent ends at once, with DID_ABORT. False:
+ * nobody can be asked, its session ends it. */
+bool iskra_task_abort(struct iskra_task *task);
 
 /* A task that is about to fail without its answer, which may still come: its tag stays out of use
  * until then. False: too many are kept already. */

@@ -83,6 +83,8 @@ static void next_begin(struct iskra_session *s)
     t->out = tmf;
     t->task = task;
     t->function = tmf->function;
+    t->lun = tmf->lun;
+    t->due = true;
     task_fill(task, tmf);
     iskra_list_push_back(&conn->mgmtqueue, &task->link);
     iskra_timer_arm(&t->timer, s->round->now_ns + timeout_s(&s->params, tmf->function) * NS_PER_S);
@@ -113,13 +115,53 @@ static void tell(struct iskra_session *s, enum iskra_tmf_outcome outcome)
 {
     struct iskra_tmf *tmf = s->tmfs.out;
     s->tmfs.out = NULL;
+    s->tmfs.due = false;
     iskra_timer_disarm(&s->tmfs.timer);
     if (tmf != NULL)
         tmf->told(tmf, outcome);
 }
 
+/* Is the task within reach of the request that is out, if that is for more than one task? */
+static bool reaches(const struct iskra_tmfs *t, const struct iskra_task *task)
+{
+    switch (t->function) {
+    case ISKRA_TMF_LUN_RESET:
+    case ISKRA_TMF_ABORT_TASK_SET:
+        return task->cmd->lun == t->lun;
+    case ISKRA_TMF_TARGET_WARM_RESET:
+    case ISKRA_TMF_TARGET_COLD_RESET:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool iskra_tmf_holds_cmd(const struct iskra_session *s, const struct iskra_task *task)
+{
+    return s->tmfs.due && reaches(&s->tmfs, task);
+}
+
+bool iskra_tmf_holds_data_out(const struct iskra_session *s, const struct iskra_task *task)
+{
+    return s->params.fast_abort && iskra_tmf_holds_cmd(s, task);
+}
+
+/* The target has ended them, whether or not anybody still asks. Those that were held back end too:
+ * they were handed in before the reset was over (spec 3.11). */
+static void reached_fail(struct iskra_session *s)
+{
+    for (uint32_t i = 0; i < s->cmds_max; i++) {
+        struct iskra_task *task = &s->cmds[i];
+        if (task->state != ISKRA_TASK_FREE && task->cmd != NULL && reaches(&s->tmfs, task))
+            iskra_fail_scsi_task(task, ISKRA_DID_ERROR);
+    }
+}
+
 void iskra_tmf_answered(struct iskra_session *s, uint8_t response)
 {
+    if (response == RESPONSE_FUNCTION_COMPLETE)
+        reached_fail(s);
+    iskra_conn_kick_xmit(s->leadconn); /* what was held back may go, or found its end */
     tell(s, response == RESPONSE_FUNCTION_COMPLETE ? ISKRA_TMF_COMPLETE
             : response == RESPONSE_NO_TASK         ? ISKRA_TMF_NO_TASK
                                                    : ISKRA_TMF_REFUSED);
@@ -127,6 +169,7 @@ void iskra_tmf_answered(struct iskra_session *s, uint8_t response)
 
 void iskra_tmf_rejected(struct iskra_session *s)
 {
+    iskra_conn_kick_xmit(s->leadconn);
     tell(s, ISKRA_TMF_REFUSED);
 }
 

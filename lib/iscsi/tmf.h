@@ -8,6 +8,7 @@
 #ifndef ISKRA_ISCSI_TMF_H
 #define ISKRA_ISCSI_TMF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "list.h"
@@ -44,6 +45,8 @@ struct iskra_tmfs {
     struct iskra_tmf *out;     /* whose turn it is; NULL: nobody asks any more, or nobody did */
     struct iskra_task *task;   /* of its PDU; NULL: none is out */
     uint8_t function;          /* of that */
+    uint64_t lun;
+    bool due; /* its answer is still to come */
     struct iskra_timer timer;
 };
 
@@ -56,6 +59,11 @@ int iskra_tmf_submit(struct iskra_session *s, struct iskra_tmf *tmf);
 /* told will not run. What was not sent is never sent; the answer to what was is still waited for,
  * by those behind it. Nothing if it is not there. */
 void iskra_tmf_withdraw(struct iskra_session *s, struct iskra_tmf *tmf);
+
+/* While its answer is due, a reset of a LUN or the target, or ABORT TASK SET, holds back what it
+ * would end (spec 3.7 "TMF rule", decision 9): command PDUs, and with fast_abort Data-Out too. */
+bool iskra_tmf_holds_cmd(const struct iskra_session *s, const struct iskra_task *task);
+bool iskra_tmf_holds_data_out(const struct iskra_session *s, const struct iskra_task *task);
 
 /* From complete.c, reject.c: the answer. From task.c: the PDU's task is gone. From recovery.c: the
  * session is being stopped. */

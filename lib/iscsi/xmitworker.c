@@ -44,17 +44,35 @@ static struct iskra_task *first_on(const struct iskra_list *queue)
                                    : iskra_container_of(queue->next, struct iskra_task, link);
 }
 
+typedef bool held_fn(const struct iskra_session *s, const struct iskra_task *task);
+
+/* The first that a task management request does not hold back; others pass it (spec 3.7). */
+static struct iskra_task *first_free_on(const struct iskra_list *queue,
+                                        const struct iskra_conn *conn, held_fn *held)
+{
+    if (!conn->session->tmfs.due)
+        return first_on(queue);
+    ISKRA_LIST_FOREACH(l, queue)
+    {
+        struct iskra_task *task = iskra_container_of(l, struct iskra_task, link);
+        if (!held(conn->session, task))
+            return task;
+    }
+    return NULL;
+}
+
 /* RFC 7143 4.2.5.2: unsolicited data is sent in the order of the commands, so it follows its own
  * before the next. */
 static enum step cmd_step(struct iskra_conn *conn)
 {
     struct iskra_task *task = first_on(&conn->cmdqueue);
-    if (task == NULL)
-        return STEP_NONE;
-    if (conn->session->state == ISKRA_SESSION_LOGGING_OUT) {
+    if (task != NULL && conn->session->state == ISKRA_SESSION_LOGGING_OUT) {
         iskra_fail_scsi_task(task, ISKRA_DID_IMM_RETRY);
         return STEP_SENT;
     }
+    task = first_free_on(&conn->cmdqueue, conn, iskra_tmf_holds_cmd);
+    if (task == NULL)
+        return STEP_NONE;
     if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_cmd_immediate_len(task)))
         return STEP_FULL;
     iskra_list_remove(&task->link);
@@ -70,12 +88,11 @@ static enum step cmd_step(struct iskra_conn *conn)
     return STEP_SENT;
 }
 
-/* One Data-Out of the task that is first. Commands that wait for answers to their R2Ts take turns,
+/* One Data-Out of the task. Commands that wait for answers to their R2Ts take turns,
  * PDU by PDU: a small write does not wait for a large one. RFC 7143 11.14: after a Logout Request
  * nothing more is sent. */
-static enum step data_out_step(struct iskra_conn *conn, struct iskra_list *queue)
+static enum step data_out_step(struct iskra_conn *conn, struct iskra_task *task)
 {
-    struct iskra_task *task = first_on(queue);
     if (task == NULL || conn->session->state == ISKRA_SESSION_LOGGING_OUT)
         return STEP_NONE;
     struct iskra_r2t *r2t = iskra_tcp_data_out_due(&task->tcp);
@@ -110,13 +127,13 @@ static enum step mgmt_step(struct iskra_conn *conn)
 /* The first that there is, in the order above. */
 static enum step next_step(struct iskra_conn *conn)
 {
-    enum step step = data_out_step(conn, &conn->unfinished);
+    enum step step = data_out_step(conn, first_on(&conn->unfinished));
     if (step == STEP_NONE)
         step = mgmt_step(conn);
     if (step == STEP_NONE)
         step = cmd_step(conn);
     if (step == STEP_NONE)
-        step = data_out_step(conn, &conn->requeue);
+        step = data_out_step(conn, first_free_on(&conn->requeue, conn, iskra_tmf_holds_data_out));
     return step;
 }
 

@@ -44,6 +44,7 @@ enum cli_common_id {
 };
 
 struct cli;
+struct cli_status_server;
 
 struct cli_command {
     const char *name, *args, *summary;
@@ -67,11 +68,12 @@ struct cli {
     char **args; /* what is not an option */
     int arg_cnt;
     struct iskra *ctx; /* set by cli_initiator_new() */
+    struct cli_status_server *status;
 };
 
 extern const struct cli_command cli_cmd_discover, cli_cmd_ls, cli_cmd_info, cli_cmd_read,
     cli_cmd_write, cli_cmd_cp, cli_cmd_ping, cli_cmd_raw, cli_cmd_trace, cli_cmd_target,
-    cli_cmd_demo;
+    cli_cmd_demo, cli_cmd_status;
 
 /* ---- options.c ---- */
 

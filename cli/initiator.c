@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <iskra/trace.h>
+
+#include "status_server.h"
 
 /* Errors come back from the calls that fail, which tell them; they are logged only for -v. */
 static void log_line(void *arg, enum iskra_log_level level, const char *line)
@@ -48,7 +51,12 @@ int cli_initiator_new(struct cli *cli, const char *name)
     };
     struct iskra_error err = {0};
     int rc = iskra_new(&options, &cli->ctx, &err);
-    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+    if (rc)
+        return cli_fail(cli, rc, &err);
+    cli->status = cli_status_server_new(cli->ctx, cli->command ? cli->command->name : "");
+    if (!cli->status && errno != ENOSYS && cli->verbose)
+        cli_error(cli, "iskra status will not show this process: %s", strerror(errno));
+    return CLI_OK;
 }
 
 #define DEBUG_RECORD_CNT 256
@@ -67,6 +75,9 @@ void cli_initiator_free(struct cli *cli)
 {
     if (cli->ctx && cli->debug)
         records_print(cli->ctx);
+    cli_status_server_stop(cli->status);
     iskra_free(cli->ctx);
+    cli_status_server_free(cli->status);
+    cli->status = NULL;
     cli->ctx = NULL;
 }

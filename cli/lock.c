@@ -13,38 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <iskra/session.h>
 
-#define DIR_LEN  4096
+#include "runtime_dir.h"
+
 #define NAME_LEN 200
-#define PATH_LEN (DIR_LEN + NAME_LEN + 8)
-
-/* Ours alone, or nobody's: a directory that others may write to could hold anybody's files. */
-static bool dir_is_safe(const char *dir)
-{
-    struct stat st;
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return false;
-    if (lstat(dir, &st) != 0)
-        return false;
-    errno = EPERM;
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 077) == 0;
-}
-
-static bool dir_find(char dir[DIR_LEN])
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    if (runtime != NULL && runtime[0] == '/' && strlen(runtime) < DIR_LEN - sizeof("/iskra")) {
-        snprintf(dir, DIR_LEN, "%s/iskra", runtime);
-        if (dir_is_safe(dir))
-            return true;
-    }
-    snprintf(dir, DIR_LEN, "/tmp/iskra-%u", (unsigned)geteuid());
-    return dir_is_safe(dir);
-}
+#define PATH_LEN (CLI_RUNTIME_DIR_LEN + NAME_LEN + 8)
 
 static bool on_loopback(const char *portal)
 {
@@ -113,11 +89,11 @@ int cli_lock_take(const struct cli *cli, const struct iskra_lun *lun, bool force
 {
     struct iskra_session_info session;
     struct iskra_lun_info info;
-    char dir[DIR_LEN], name[NAME_LEN], path[PATH_LEN];
+    char dir[CLI_RUNTIME_DIR_LEN], name[NAME_LEN], path[PATH_LEN];
 
     iskra_session_info(lun, &session);
     iskra_lun_info(lun, &info);
-    if (!dir_find(dir))
+    if (!cli_runtime_dir(dir))
         return no_lock(cli, dir);
     name_make(name, &session, info.lun);
     snprintf(path, sizeof(path), "%s/%s", dir, name);

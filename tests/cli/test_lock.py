@@ -46,7 +46,7 @@ class Place:
         raise AssertionError("the writer took no lock")
 
     def locks(self):
-        return glob.glob(self.runtime + "/iskra/*")
+        return [name for name in glob.glob(self.runtime + "/iskra/*") if not re.search(r"\.sock(\.new)?$", name)]
 
 
 def let_go(writer):

@@ -5,6 +5,10 @@
 #include "api/api.h"
 #include "api/nexus.h"
 #include "scsi/device.h"
+#include "scsi/eh_status.h"
+#include "wire/bhs.h"
+#include "wire/cdb.h"
+#include "wire/luns.h"
 
 /* Requests that wait in the queues of the devices. */
 static uint32_t queued_cnt(const struct iskra_shost *host)
@@ -24,9 +28,20 @@ static uint32_t queued_cnt(const struct iskra_shost *host)
 
 static void describe_recovery(const struct iskra_shost *host, struct iskra_session_status *st)
 {
-    st->rung = host->eh_cnt > 0 ? "SESSION_RESET" : "NONE";
-    st->command = "";
-    st->failed_cnt = host->eh_cnt;
+    struct iskra_eh_status eh;
+    uint32_t lun = 0;
+    iskra_eh_status(host, &eh);
+    st->rung = iskra_eh_rung_name(eh.rung);
+    st->command = eh.cmnd_valid ? iskra_cdb_name(eh.opcode, 0) : "";
+    st->opcode = eh.opcode;
+    st->itt = eh.cmnd_valid ? eh.itt : ISKRA_RESERVED_TAG;
+    st->lun_known = eh.lun_valid && iskra_lun_decode(eh.lun, &lun) == 0;
+    st->lun = lun;
+    st->testing = eh.testing;
+    st->rung_ns = eh.since_ns;
+    st->failed_ns = eh.age_ns;
+    st->failed_cnt = eh.cmnd_cnt;
+    st->wait_cnt = eh.wait_cnt;
 }
 
 /* The class holds the timer: it is the one that makes commands fail. */

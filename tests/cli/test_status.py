@@ -145,7 +145,7 @@ def a_process_in_a_blocking_call_answers(place):
         process.kill()
         process.communicate(timeout=30)
     finally:
-        port.stop()
+        port.socket.close()
 
 
 @test

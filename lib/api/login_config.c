@@ -3,20 +3,12 @@
 
 #include <string.h>
 
-#define NSEC_PER_SEC INT64_C(1000000000)
-
 static struct iskra_digest_prefs digest_prefs(const struct iskra_digest_list *list)
 {
     struct iskra_digest_prefs prefs = {.cnt = list->cnt};
     for (int i = 0; i < list->cnt; i++)
         prefs.list[i] = list->crc32c[i] ? ISKRA_DIGEST_CRC32C : ISKRA_DIGEST_NONE;
     return prefs;
-}
-
-/* Whole seconds, rounded up: the class keeps times as the kernel's parameters do. */
-static uint32_t seconds(int64_t ns)
-{
-    return (uint32_t)((ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
 }
 
 void iskra_login_configure(const struct iskra_nexus *nexus, struct iskra_initiator_config *cfg)
@@ -45,13 +37,12 @@ void iskra_login_configure(const struct iskra_nexus *nexus, struct iskra_initiat
     cfg->offer.max_outstanding_r2t = s->max_outstanding_r2t;
     cfg->cmds_max = s->cmds_max;
     cfg->queue_depth = s->queue_depth;
-    cfg->ping_timeout_s = seconds(s->noop_timeout_ns);
-    cfg->recv_timeout_s = seconds(s->noop_interval_ns);
-    cfg->abort_timeout_s = seconds(s->abort_timeout_ns);
-    cfg->lu_reset_timeout_s = seconds(s->lu_reset_timeout_ns);
-    cfg->tgt_reset_timeout_s = seconds(s->tgt_reset_timeout_ns);
-    cfg->replacement_timeout_s =
-        s->replacement_timeout_ns < 0 ? -1 : (int32_t)seconds(s->replacement_timeout_ns);
+    cfg->ping_timeout_ns = (uint64_t)s->noop_timeout_ns;
+    cfg->recv_timeout_ns = (uint64_t)s->noop_interval_ns;
+    cfg->abort_timeout_ns = (uint64_t)s->abort_timeout_ns;
+    cfg->lu_reset_timeout_ns = (uint64_t)s->lu_reset_timeout_ns;
+    cfg->tgt_reset_timeout_ns = (uint64_t)s->tgt_reset_timeout_ns;
+    cfg->replacement_timeout_ns = s->replacement_timeout_ns;
 }
 
 void iskra_login_warn(const struct iskra_nexus *nexus)

@@ -52,7 +52,7 @@ static int64_t replacement_ns(const struct iskra_class *cls)
         return cls->recovery_timer.deadline_ns > now_ns
                    ? (int64_t)(cls->recovery_timer.deadline_ns - now_ns)
                    : 0;
-    return cls->session != NULL && cls->session->params.replacement_timeout_s < 0 ? -1 : 0;
+    return cls->session != NULL && cls->session->params.replacement_timeout_ns < 0 ? -1 : 0;
 }
 
 static void describe_link(const struct iskra_nexus *nexus, struct iskra_session_status *st)

@@ -33,12 +33,12 @@ static int set_timeouts(struct iskra_initiator *ini, struct iskra_error *err)
 {
     const struct iskra_initiator_config *cfg = &ini->cfg;
     const struct param params[] = {
-        {ISKRA_PARAM_PING_TMO, cfg->ping_timeout_s},
-        {ISKRA_PARAM_RECV_TMO, cfg->recv_timeout_s},
-        {ISKRA_PARAM_ABORT_TMO, cfg->abort_timeout_s},
-        {ISKRA_PARAM_LU_RESET_TMO, cfg->lu_reset_timeout_s},
-        {ISKRA_PARAM_TGT_RESET_TMO, cfg->tgt_reset_timeout_s},
-        {ISKRA_PARAM_SESS_RECOVERY_TMO, cfg->replacement_timeout_s},
+        {ISKRA_PARAM_PING_TMO, (int64_t)cfg->ping_timeout_ns},
+        {ISKRA_PARAM_RECV_TMO, (int64_t)cfg->recv_timeout_ns},
+        {ISKRA_PARAM_ABORT_TMO, (int64_t)cfg->abort_timeout_ns},
+        {ISKRA_PARAM_LU_RESET_TMO, (int64_t)cfg->lu_reset_timeout_ns},
+        {ISKRA_PARAM_TGT_RESET_TMO, (int64_t)cfg->tgt_reset_timeout_ns},
+        {ISKRA_PARAM_SESS_RECOVERY_TMO, cfg->replacement_timeout_ns},
         {ISKRA_PARAM_FAST_ABORT, cfg->fast_abort},
         {ISKRA_PARAM_DISCOVERY_SESS, ini->discovery != NULL},
     };

@@ -54,7 +54,7 @@ enum iskra_param {
     ISKRA_PARAM_ERL,
     ISKRA_PARAM_EXP_STATSN,
     ISKRA_PARAM_TPGT,
-    ISKRA_PARAM_PING_TMO,
+    ISKRA_PARAM_PING_TMO, /* this and those below, _TMO: nanoseconds */
     ISKRA_PARAM_RECV_TMO,
     ISKRA_PARAM_ABORT_TMO,
     ISKRA_PARAM_LU_RESET_TMO,

@@ -19,12 +19,12 @@ void iskra_initiator_config_default(struct iskra_initiator_config *cfg, bool dis
         .logout_timeout_ns = 15 * NS_PER_S,
         .cmds_max = 128,
         .queue_depth = 32,
-        .ping_timeout_s = 5,
-        .recv_timeout_s = 5,
-        .abort_timeout_s = 15,
-        .lu_reset_timeout_s = 30,
-        .tgt_reset_timeout_s = 30,
-        .replacement_timeout_s = 120,
+        .ping_timeout_ns = 5 * NS_PER_S,
+        .recv_timeout_ns = 5 * NS_PER_S,
+        .abort_timeout_ns = 15 * NS_PER_S,
+        .lu_reset_timeout_ns = 30 * NS_PER_S,
+        .tgt_reset_timeout_ns = 30 * NS_PER_S,
+        .replacement_timeout_ns = 120 * NS_PER_S,
         .fast_abort = true,
     };
     iskra_key_offer_default(&cfg->offer, discovery);

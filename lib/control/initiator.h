@@ -48,7 +48,7 @@ enum iskra_initiator_state {
 };
 const char *iskra_initiator_state_name(enum iskra_initiator_state state);
 
-/* Strings are copied. Times of SET_PARAM in seconds. */
+/* Strings are copied. */
 struct iskra_initiator_config {
     const char *initiator_name, *initiator_alias; /* alias may be NULL */
     const char *target_name;                      /* NULL: discovery */
@@ -62,9 +62,9 @@ struct iskra_initiator_config {
     struct iskra_key_offer offer;
     uint64_t login_timeout_ns, logout_timeout_ns;
     uint32_t cmds_max, queue_depth;
-    uint32_t ping_timeout_s, recv_timeout_s, abort_timeout_s, lu_reset_timeout_s,
-        tgt_reset_timeout_s;
-    int32_t replacement_timeout_s; /* negative: never */
+    uint64_t ping_timeout_ns, recv_timeout_ns, abort_timeout_ns, lu_reset_timeout_ns,
+        tgt_reset_timeout_ns;
+    int64_t replacement_timeout_ns; /* negative: never */
     bool fast_abort;
 };
 void iskra_initiator_config_default(struct iskra_initiator_config *cfg, bool discovery);

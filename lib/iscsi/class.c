@@ -7,8 +7,6 @@
 
 #include "iscsi/conn.h"
 
-#define NS_PER_S UINT64_C(1000000000)
-
 static const char *const state_names[ISKRA_CLASS_STATE_CNT] = {"FREE", "LOGGED_IN", "FAILED"};
 
 const char *iskra_class_state_name(enum iskra_class_state state)
@@ -49,9 +47,9 @@ void iskra_class_block_session(struct iskra_class *cls)
 {
     iskra_class_block_devices(cls);
     set_state(cls, ISKRA_CLASS_FAILED);
-    int32_t timeout_s = cls->session->params.replacement_timeout_s;
-    if (timeout_s >= 0)
-        iskra_timer_arm(&cls->recovery_timer, cls->round->now_ns + (uint64_t)timeout_s * NS_PER_S);
+    int64_t timeout_ns = cls->session->params.replacement_timeout_ns;
+    if (timeout_ns >= 0)
+        iskra_timer_arm(&cls->recovery_timer, cls->round->now_ns + (uint64_t)timeout_ns);
 }
 
 void iskra_class_unblock_session(struct iskra_class *cls)

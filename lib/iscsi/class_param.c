@@ -7,13 +7,14 @@
 #include "iscsi/class.h"
 #include "wire/bhs.h"
 
-#define R2T_MAX 64u /* decision 40: what is set aside for each task at most */
+#define TIME_MAX_NS (INT64_MAX / 4) /* so that "now" can be added to it */
+#define R2T_MAX     64u             /* decision 40: what is set aside for each task at most */
 
 struct range {
     int64_t min, max;
 };
 
-/* RFC 7143 13 for the keys; seconds for the timeouts. */
+/* RFC 7143 13 for the keys; nanoseconds for the timeouts. */
 static const struct range ranges[ISKRA_PARAM_CNT] = {
     [ISKRA_PARAM_MAX_RECV_DLENGTH] = {512, ISKRA_DSL_MAX},
     [ISKRA_PARAM_MAX_XMIT_DLENGTH] = {512, ISKRA_DSL_MAX},
@@ -29,12 +30,12 @@ static const struct range ranges[ISKRA_PARAM_CNT] = {
     [ISKRA_PARAM_ERL] = {0, 2},
     [ISKRA_PARAM_EXP_STATSN] = {0, UINT32_MAX},
     [ISKRA_PARAM_TPGT] = {0, UINT16_MAX},
-    [ISKRA_PARAM_PING_TMO] = {0, INT32_MAX},
-    [ISKRA_PARAM_RECV_TMO] = {0, INT32_MAX},
-    [ISKRA_PARAM_ABORT_TMO] = {0, INT32_MAX},
-    [ISKRA_PARAM_LU_RESET_TMO] = {0, INT32_MAX},
-    [ISKRA_PARAM_TGT_RESET_TMO] = {0, INT32_MAX},
-    [ISKRA_PARAM_SESS_RECOVERY_TMO] = {INT32_MIN, INT32_MAX},
+    [ISKRA_PARAM_PING_TMO] = {0, TIME_MAX_NS},
+    [ISKRA_PARAM_RECV_TMO] = {0, TIME_MAX_NS},
+    [ISKRA_PARAM_ABORT_TMO] = {0, TIME_MAX_NS},
+    [ISKRA_PARAM_LU_RESET_TMO] = {0, TIME_MAX_NS},
+    [ISKRA_PARAM_TGT_RESET_TMO] = {0, TIME_MAX_NS},
+    [ISKRA_PARAM_SESS_RECOVERY_TMO] = {INT64_MIN, TIME_MAX_NS},
     [ISKRA_PARAM_FAST_ABORT] = {0, 1},
     [ISKRA_PARAM_DISCOVERY_SESS] = {0, 1},
 };
@@ -94,22 +95,22 @@ int iskra_class_set_param(struct iskra_session_params *p, enum iskra_param param
         p->tpgt = (uint16_t)u;
         break;
     case ISKRA_PARAM_PING_TMO:
-        p->ping_timeout_s = u;
+        p->ping_timeout_ns = (uint64_t)value;
         break;
     case ISKRA_PARAM_RECV_TMO:
-        p->recv_timeout_s = u;
+        p->recv_timeout_ns = (uint64_t)value;
         break;
     case ISKRA_PARAM_ABORT_TMO:
-        p->abort_timeout_s = u;
+        p->abort_timeout_ns = (uint64_t)value;
         break;
     case ISKRA_PARAM_LU_RESET_TMO:
-        p->lu_reset_timeout_s = u;
+        p->lu_reset_timeout_ns = (uint64_t)value;
         break;
     case ISKRA_PARAM_TGT_RESET_TMO:
-        p->tgt_reset_timeout_s = u;
+        p->tgt_reset_timeout_ns = (uint64_t)value;
         break;
     case ISKRA_PARAM_SESS_RECOVERY_TMO:
-        p->replacement_timeout_s = (int32_t)value;
+        p->replacement_timeout_ns = value;
         break;
     case ISKRA_PARAM_FAST_ABORT:
         p->fast_abort = u != 0;

@@ -10,6 +10,8 @@
 #include "iscsi/conn.h"
 #include "iscsi/eh.h"
 
+#define NS_PER_S UINT64_C(1000000000)
+
 static const char *const state_names[ISKRA_SESSION_STATE_CNT] = {
     "FREE", "LOGGED_IN", "FAILED", "IN_RECOVERY", "RECOVERY_FAILED", "LOGGING_OUT", "TERMINATE",
 };
@@ -105,10 +107,10 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
                    .data_pdu_in_order = true,
                    .data_sequence_in_order = true,
                    .fast_abort = true,
-                   .abort_timeout_s = 10,
-                   .lu_reset_timeout_s = 15,
-                   .tgt_reset_timeout_s = 30,
-                   .replacement_timeout_s = 120},
+                   .abort_timeout_ns = 10 * NS_PER_S,
+                   .lu_reset_timeout_ns = 15 * NS_PER_S,
+                   .tgt_reset_timeout_ns = 30 * NS_PER_S,
+                   .replacement_timeout_ns = 120 * NS_PER_S},
     };
     iskra_window_init(&s->window, initial_cmd_sn);
     iskra_list_init(&s->pool);

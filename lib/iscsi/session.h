@@ -51,9 +51,9 @@ struct iskra_session_params {
     uint32_t exp_stat_sn;
     uint16_t tpgt;
     bool fast_abort, discovery;
-    uint32_t abort_timeout_s, lu_reset_timeout_s, tgt_reset_timeout_s, ping_timeout_s,
-        recv_timeout_s;
-    int32_t replacement_timeout_s; /* negative: never */
+    uint64_t abort_timeout_ns, lu_reset_timeout_ns, tgt_reset_timeout_ns, ping_timeout_ns,
+        recv_timeout_ns;
+    int64_t replacement_timeout_ns; /* negative: never */
 };
 
 struct iskra_session {

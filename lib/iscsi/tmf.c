@@ -34,15 +34,15 @@ static bool session_up(const struct iskra_session *s)
            s->leadconn->stage == ISKRA_CONN_STAGE_STARTED && !s->leadconn->tx_suspended;
 }
 
-/* A second is the least: what is asked for a shorter time could not even be answered. */
-static uint32_t timeout_s(const struct iskra_session_params *p, uint8_t function)
+/* 0 is none, and none could be met. */
+static uint64_t timeout_ns(const struct iskra_session_params *p, uint8_t function)
 {
-    uint32_t s = p->tgt_reset_timeout_s;
+    uint64_t ns = p->tgt_reset_timeout_ns;
     if (function == ISKRA_TMF_ABORT_TASK || function == ISKRA_TMF_ABORT_TASK_SET)
-        s = p->abort_timeout_s;
+        ns = p->abort_timeout_ns;
     else if (function == ISKRA_TMF_LUN_RESET)
-        s = p->lu_reset_timeout_s;
-    return s > 0 ? s : 1;
+        ns = p->lu_reset_timeout_ns;
+    return ns > 0 ? ns : NS_PER_S;
 }
 
 /* RFC 7143 11.5.3 to 11.5.5: tag and CmdSN of the task are reserved unless one is meant. The
@@ -87,7 +87,7 @@ static void next_begin(struct iskra_session *s)
     t->due = true;
     task_fill(task, tmf);
     iskra_list_push_back(&conn->mgmtqueue, &task->link);
-    iskra_timer_arm(&t->timer, s->round->now_ns + timeout_s(&s->params, tmf->function) * NS_PER_S);
+    iskra_timer_arm(&t->timer, s->round->now_ns + timeout_ns(&s->params, tmf->function));
     iskra_conn_kick_xmit(conn);
 }
 
@@ -187,10 +187,11 @@ static void timed_out(struct iskra_timer *timer, uint64_t now_ns)
     struct iskra_tmfs *t = &s->tmfs;
     struct iskra_conn *conn = t->task->conn;
     (void)now_ns;
-    (void)iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s %s within %u s",
+    (void)iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s %s within %g s",
                          t->task->state == ISKRA_TASK_PENDING ? "could not send" : "no answer to",
                          iskra_tmf_function_name(t->function),
-                         timeout_s(&s->params, t->function)); /* passed on just below */
+                         (double)timeout_ns(&s->params, t->function) /
+                             (double)NS_PER_S); /* passed on just below */
     iskra_conn_failure(conn, ISKRA_CONN_SCSI_EH_SESSION_RST);
     tell(s, ISKRA_TMF_TIMED_OUT);
 }

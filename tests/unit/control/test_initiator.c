@@ -51,8 +51,8 @@ static void what_was_negotiated_is_handed_down(void **state)
     assert_int_equal(f->params[ISKRA_PARAM_MAX_RECV_DLENGTH], 262144);
     assert_int_equal(f->params[ISKRA_PARAM_TPGT], 3);
     assert_int_equal(f->params[ISKRA_PARAM_EXP_STATSN], 2);
-    assert_int_equal(f->params[ISKRA_PARAM_SESS_RECOVERY_TMO], 120);
-    assert_int_equal(f->params[ISKRA_PARAM_PING_TMO], 5);
+    assert_int_equal(f->params[ISKRA_PARAM_SESS_RECOVERY_TMO], 120000000000);
+    assert_int_equal(f->params[ISKRA_PARAM_PING_TMO], 5000000000);
     assert_int_equal(f->params[ISKRA_PARAM_DISCOVERY_SESS], 0);
     assert_string_equal(iskra_initiator_keys(f->ini)->target_alias, "disks");
     assert_string_equal(iskra_initiator_portal(f->ini), "127.0.0.1:3260");

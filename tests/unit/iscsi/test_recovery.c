@@ -218,7 +218,7 @@ static void error_that_was_not_delivered_yet_does_not_reach_the_next_life(void *
 static void replacement_timer_gives_up(void **state)
 {
     struct rig *r = rig_logged_in(16);
-    assert_int_equal(rig_set_param(r, ISKRA_PARAM_SESS_RECOVERY_TMO, 5), 0);
+    assert_int_equal(rig_set_param(r, ISKRA_PARAM_SESS_RECOVERY_TMO, INT64_C(5000000000)), 0);
     assert_int_equal(rig_stop(r, ISKRA_STOP_RECOVER), 0);
     iskra_timers_run(&r->round.timers, r->round.now_ns + 4999999999u);
     assert_int_equal(rig_session(r)->state, ISKRA_SESSION_IN_RECOVERY);

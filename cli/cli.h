@@ -73,7 +73,7 @@ struct cli {
 
 extern const struct cli_command cli_cmd_discover, cli_cmd_ls, cli_cmd_info, cli_cmd_read,
     cli_cmd_write, cli_cmd_cp, cli_cmd_ping, cli_cmd_raw, cli_cmd_trace, cli_cmd_target,
-    cli_cmd_demo, cli_cmd_status;
+    cli_cmd_bench, cli_cmd_demo, cli_cmd_status;
 
 /* ---- options.c ---- */
 
@@ -129,6 +129,9 @@ bool cli_size_parse(const char *text, uint64_t *ret_size);
 int cli_size_option(const struct cli *cli, const char *name, const char *value, uint64_t *ret_size);
 int cli_number_option(const struct cli *cli, const char *name, const char *value, uint64_t max,
                       uint64_t *ret_number);
+/* "5", "0.2": seconds up to max. */
+int cli_seconds_option(const struct cli *cli, const char *name, const char *value, unsigned max,
+                       uint64_t *ret_ns);
 
 /* "64.0 MiB". buf holds CLI_SIZE_TEXT_LEN. Returns buf. */
 #define CLI_SIZE_TEXT_LEN 16
@@ -162,6 +165,8 @@ struct cli_progress {
 /* A bar on stderr if that is a terminal, once the work takes over a second. */
 void cli_progress_init(struct cli_progress *progress, const struct cli *cli, uint64_t total);
 void cli_progress_update(struct cli_progress *progress, uint64_t done);
+/* A line of the caller's own words in the place of the bar. */
+void cli_progress_say(struct cli_progress *progress, const char *line);
 void cli_progress_clear(const struct cli_progress *progress);
 void cli_progress_hide(void); /* whose it ever is: a line is about to be printed there */
 /* All of it, len bytes, is done: with -v "64.0 MiB in 0.512 s, 125.0 MiB/s" on stderr. */

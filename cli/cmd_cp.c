@@ -102,7 +102,7 @@ static int lun_open(struct cli *cli, const char *name, const struct cp_args *arg
     int exit_code = cli->ctx ? CLI_OK : cli_initiator_new(cli, NULL);
     if (exit_code)
         return exit_code;
-    char *url = args->qd_given ? cli_depth_url(cli, name, (unsigned)args->qd) : NULL;
+    char *url = args->qd_given ? cli_depth_url(cli, name, (unsigned)args->qd, cli->verbose) : NULL;
     int rc = iskra_open_sync(cli->ctx, url ? url : name, &end->lun, &err);
     free(url);
     if (rc)

@@ -10,10 +10,11 @@
 
 #include "json.h"
 
-#define NS_PER_S   UINT64_C(1000000000)
-#define NS_PER_MS  1e6
-#define COUNT_MAX  1000000000u
-#define SIZE_MAX_B 8192u /* what one ping may carry at most */
+#define NS_PER_S       UINT64_C(1000000000)
+#define NS_PER_MS      1e6
+#define COUNT_MAX      1000000000u
+#define INTERVAL_MAX_S 86400u
+#define SIZE_MAX_B     8192u /* what one ping may carry at most */
 
 struct pinger {
     const struct cli *cli;
@@ -212,16 +213,6 @@ static int exit_code_of(const struct pinger *p)
     return p->lost > 0 ? CLI_TIMEOUT_SCSI : CLI_OK;
 }
 
-static int interval_take(const struct cli *cli, const char *value, uint64_t *ret_ns)
-{
-    char *end;
-    double seconds = strtod(value, &end);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || !(seconds <= 86400))
-        return cli_usage(cli, "--interval '%s' is not a number of seconds from 0 to 86400", value);
-    *ret_ns = (uint64_t)(seconds * (double)NS_PER_S);
-    return CLI_OK;
-}
-
 static int args_take(const struct cli *cli, struct pinger *p)
 {
     int exit_code = CLI_OK;
@@ -232,7 +223,8 @@ static int args_take(const struct cli *cli, struct pinger *p)
         else if (given->id == 's')
             exit_code = cli_number_option(cli, "size", given->value, SIZE_MAX_B, &p->size);
         else
-            exit_code = interval_take(cli, given->value, &p->interval_ns);
+            exit_code =
+                cli_seconds_option(cli, "interval", given->value, INTERVAL_MAX_S, &p->interval_ns);
     }
     return exit_code;
 }

@@ -71,7 +71,7 @@ static void url_write(FILE *to, const char *url, const char *query, const struct
         }
 }
 
-char *cli_depth_url(const struct cli *cli, const char *url, unsigned qd)
+char *cli_depth_url(const struct cli *cli, const char *url, unsigned qd, bool tell)
 {
     unsigned long cmds = CMDS_OTHER;
     while (cmds < qd + CMDS_OTHER)
@@ -101,7 +101,7 @@ char *cli_depth_url(const struct cli *cli, const char *url, unsigned qd)
         return NULL;
     }
     for (unsigned i = 0; i < 2; i++)
-        if (words[i].raise && cli->verbose)
+        if (words[i].raise && tell)
             cli_error(cli, "%s=%lu for this session, so that --qd %u fits", words[i].name,
                       words[i].want, qd);
     return text;

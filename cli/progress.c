@@ -56,6 +56,15 @@ void cli_progress_update(struct cli_progress *progress, uint64_t done)
     fflush(stderr);
 }
 
+void cli_progress_say(struct cli_progress *progress, const char *line)
+{
+    if (!progress->wanted)
+        return;
+    on_screen = progress;
+    fprintf(stderr, "\r%s\033[K", line);
+    fflush(stderr);
+}
+
 static double seconds_since(const struct cli_progress *progress)
 {
     return (double)(cli_now_ns() - progress->start_ns) / 1e9;

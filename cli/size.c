@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool digits_parse(const char **text, uint64_t *ret)
@@ -54,6 +55,18 @@ int cli_number_option(const struct cli *cli, const char *name, const char *value
         return cli_usage(cli, "--%s %s: not a number from 0 to %llu", name, value,
                          (unsigned long long)max);
     *ret_number = v;
+    return CLI_OK;
+}
+
+int cli_seconds_option(const struct cli *cli, const char *name, const char *value, unsigned max,
+                       uint64_t *ret_ns)
+{
+    char *end;
+    double seconds = strtod(value, &end);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || !(seconds <= max))
+        return cli_usage(cli, "--%s '%s' is not a number of seconds from 0 to %u", name, value,
+                         max);
+    *ret_ns = (uint64_t)(seconds * 1e9);
     return CLI_OK;
 }
 

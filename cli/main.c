@@ -9,9 +9,9 @@
 #include "json.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_cmd_discover, &cli_cmd_ls,   &cli_cmd_info,   &cli_cmd_read,  &cli_cmd_write,
-    &cli_cmd_cp,       &cli_cmd_ping, &cli_cmd_raw,    &cli_cmd_trace, &cli_cmd_bench,
-    &cli_cmd_target,   &cli_cmd_demo, &cli_cmd_status,
+    &cli_cmd_discover, &cli_cmd_ls,   &cli_cmd_info,  &cli_cmd_read,   &cli_cmd_write,
+    &cli_cmd_cp,       &cli_cmd_ping, &cli_cmd_raw,   &cli_cmd_trace,  &cli_cmd_bench,
+    &cli_cmd_target,   &cli_cmd_demo, &cli_cmd_reset, &cli_cmd_status,
 };
 #define COMMAND_CNT (sizeof(commands) / sizeof(commands[0]))
 

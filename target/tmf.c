@@ -6,27 +6,19 @@
 #include <errno.h>
 #include <string.h>
 
-enum tmf_response {
-    TMF_COMPLETE = 0,
-    TMF_NO_TASK = 1,
-    TMF_NO_LUN = 2,
-    TMF_NO_REASSIGN = 4,
-    TMF_NOT_SUPPORTED = 5,
-};
-
 #define ASCQ_RESET 3u /* 29h/03h: BUS DEVICE RESET FUNCTION OCCURRED */
 #define EVERY_LUN  NULL
 
-static enum tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt)
+static enum iskra_tmf_response abort_task(struct iskra_target_conn *conn, uint32_t itt)
 {
     for (uint32_t i = 0; i < conn->task_mem_cnt; i++) {
         struct target_task *task = &conn->task_mem[i];
         if (task->phase == TASK_FREE || task->itt != itt)
             continue;
         target_task_release(conn, task);
-        return TMF_COMPLETE;
+        return ISKRA_TMF_RESPONSE_COMPLETE;
     }
-    return TMF_NO_TASK;
+    return ISKRA_TMF_RESPONSE_NO_TASK;
 }
 
 static void clear_tasks(struct iskra_target_conn *conn, const struct target_lun *lun)
@@ -68,7 +60,8 @@ static void cold_reset(struct iskra_target_conn *conn)
     }
 }
 
-static enum tmf_response execute(struct iskra_target_conn *conn, const struct iskra_pdu_tmf *req)
+static enum iskra_tmf_response execute(struct iskra_target_conn *conn,
+                                       const struct iskra_pdu_tmf *req)
 {
     const struct target_lun *lun = target_lun_find(conn->target, req->lun);
     switch (req->function) {
@@ -76,25 +69,25 @@ static enum tmf_response execute(struct iskra_target_conn *conn, const struct is
         return abort_task(conn, req->ref_task_tag);
     case ISKRA_TMF_ABORT_TASK_SET:
         if (!lun)
-            return TMF_NO_LUN;
+            return ISKRA_TMF_RESPONSE_NO_LUN;
         clear_tasks(conn, lun);
-        return TMF_COMPLETE;
+        return ISKRA_TMF_RESPONSE_COMPLETE;
     case ISKRA_TMF_CLEAR_TASK_SET:
     case ISKRA_TMF_LUN_RESET:
         if (!lun)
-            return TMF_NO_LUN;
+            return ISKRA_TMF_RESPONSE_NO_LUN;
         clear_everywhere(conn->target, lun, req->function == ISKRA_TMF_LUN_RESET);
-        return TMF_COMPLETE;
+        return ISKRA_TMF_RESPONSE_COMPLETE;
     case ISKRA_TMF_TARGET_WARM_RESET:
         clear_everywhere(conn->target, EVERY_LUN, true);
-        return TMF_COMPLETE;
+        return ISKRA_TMF_RESPONSE_COMPLETE;
     case ISKRA_TMF_TARGET_COLD_RESET:
         cold_reset(conn);
-        return TMF_COMPLETE;
+        return ISKRA_TMF_RESPONSE_COMPLETE;
     case ISKRA_TMF_TASK_REASSIGN:
-        return TMF_NO_REASSIGN;
+        return ISKRA_TMF_RESPONSE_NO_REASSIGNMENT;
     default:
-        return TMF_NOT_SUPPORTED;
+        return ISKRA_TMF_RESPONSE_NOT_SUPPORTED;
     }
 }
 

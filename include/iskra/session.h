@@ -96,6 +96,34 @@ struct iskra_session_stats {
 ISKRA_PUBLIC void iskra_session_stats(const struct iskra_lun *lun,
                                       struct iskra_session_stats *ret_stats);
 
+/* What is reset, RFC 7143 11.5.1. Numbers never change meaning. */
+enum iskra_reset_kind {
+    ISKRA_RESET_TASK_SET = 1,    /* ABORT TASK SET: this initiator's commands of the LUN end */
+    ISKRA_RESET_LUN = 2,         /* LOGICAL UNIT RESET: everybody's commands of the LUN end */
+    ISKRA_RESET_TARGET = 3,      /* TARGET WARM RESET: the same for all LUNs of the target */
+    ISKRA_RESET_TARGET_COLD = 4, /* TARGET COLD RESET: and it ends all its sessions */
+};
+
+/* status 0: the target has done it. Else err, valid during the call, tells the story: ISKRA_E_SCSI
+ * (the target refuses, in its own words; scsi_status is 0), ISKRA_E_TIMEOUT_SCSI, or what ended the
+ * session before the answer came. */
+typedef void iskra_reset_fn(void *arg, int status, const struct iskra_error *err);
+
+/* Asks the target of the LUN's session to reset the LUN or itself. What is in flight there in this
+ * process comes back and is tried again, as after any reset; no command is sent to what is being
+ * reset until the answer is there. It is waited for as long as lu_reset_timeout or
+ * tgt_reset_timeout of the URL says (abort_timeout for a task set), after what task management is
+ * out already; then the session is dropped and logged in anew. Returns 0: fn runs exactly once,
+ * from the loop, perhaps after iskra_close(), which waits for nothing here while the session stays
+ * until then. Or a negative errno with *err filled: -EINVAL (no such kind), -ENOTCONN (not logged
+ * in now), -ENODEV (being closed), -ENOMEM, -EPERM (after fork). */
+ISKRA_PUBLIC int iskra_reset(struct iskra_lun *lun, enum iskra_reset_kind kind, iskra_reset_fn *fn,
+                             void *arg, struct iskra_error *err);
+
+/* The same, waited for: 0 or a negative errno. */
+ISKRA_PUBLIC int iskra_reset_sync(struct iskra_lun *lun, enum iskra_reset_kind kind,
+                                  struct iskra_error *err);
+
 /* What a session is doing now, and what its recovery is: plain data, which may be copied. Times are
  * nanoseconds, lengths of time that count up or down while it is being looked at. Words are static
  * storage, never NULL; text is safe to print. */

@@ -89,7 +89,8 @@ static void reset(struct iskra_session *s, struct iskra_eh_op *op, uint8_t funct
                   iskra_tmf_told_fn *told)
 {
     begin(s, op);
-    op->tmf = (struct iskra_tmf){.function = function, .lun = lun, .told = told};
+    op->tmf = (struct iskra_tmf){
+        .function = function, .lun = lun, .told = told, .outcome = ISKRA_TMF_LOST};
     iskra_list_init(&op->tmf.link);
     if (iskra_tmf_submit(s, &op->tmf) != 0)
         settle(op, ISKRA_EH_FAILED);

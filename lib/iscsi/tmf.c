@@ -11,10 +11,6 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* RFC 7143 11.6.1 */
-#define RESPONSE_FUNCTION_COMPLETE 0u
-#define RESPONSE_NO_TASK           1u
-
 static void timed_out(struct iskra_timer *timer, uint64_t now_ns);
 
 int iskra_tmf_init(struct iskra_session *s)
@@ -117,8 +113,10 @@ static void tell(struct iskra_session *s, enum iskra_tmf_outcome outcome)
     s->tmfs.out = NULL;
     s->tmfs.due = false;
     iskra_timer_disarm(&s->tmfs.timer);
-    if (tmf != NULL)
+    if (tmf != NULL) {
+        tmf->outcome = outcome;
         tmf->told(tmf, outcome);
+    }
 }
 
 /* Is the task within reach of the request that is out, if that is for more than one task? */
@@ -159,17 +157,21 @@ static void reached_fail(struct iskra_session *s)
 
 void iskra_tmf_answered(struct iskra_session *s, uint8_t response)
 {
-    if (response == RESPONSE_FUNCTION_COMPLETE)
+    if (response == ISKRA_TMF_RESPONSE_COMPLETE)
         reached_fail(s);
     iskra_conn_kick_xmit(s->leadconn); /* what was held back may go, or found its end */
-    tell(s, response == RESPONSE_FUNCTION_COMPLETE ? ISKRA_TMF_COMPLETE
-            : response == RESPONSE_NO_TASK         ? ISKRA_TMF_NO_TASK
-                                                   : ISKRA_TMF_REFUSED);
+    if (s->tmfs.out != NULL)
+        s->tmfs.out->response = response;
+    tell(s, response == ISKRA_TMF_RESPONSE_COMPLETE  ? ISKRA_TMF_COMPLETE
+            : response == ISKRA_TMF_RESPONSE_NO_TASK ? ISKRA_TMF_NO_TASK
+                                                     : ISKRA_TMF_REFUSED);
 }
 
 void iskra_tmf_rejected(struct iskra_session *s)
 {
     iskra_conn_kick_xmit(s->leadconn);
+    if (s->tmfs.out != NULL)
+        s->tmfs.out->response = ISKRA_TMF_RESPONSE_REJECTED;
     tell(s, ISKRA_TMF_REFUSED);
 }
 
@@ -201,6 +203,7 @@ void iskra_tmf_drop(struct iskra_session *s)
     tell(s, ISKRA_TMF_LOST);
     for (struct iskra_list *l; (l = iskra_list_pop_front(&s->tmfs.waiting)) != NULL;) {
         struct iskra_tmf *tmf = iskra_container_of(l, struct iskra_tmf, link);
+        tmf->outcome = ISKRA_TMF_LOST;
         tmf->told(tmf, ISKRA_TMF_LOST);
     }
 }

@@ -37,6 +37,9 @@ struct iskra_tmf {
     uint64_t lun;           /* reserved for target resets */
     struct iskra_task *ref; /* ABORT TASK: the task, sent and not over */
     iskra_tmf_told_fn *told;
+    /* For whoever tells of it; valid from told() on. */
+    enum iskra_tmf_outcome outcome;
+    uint8_t response; /* if it was answered; of RFC 7143 11.6.1, a Reject as REJECTED */
 };
 
 /* A session's part. */

@@ -117,6 +117,16 @@ enum iskra_tmf_function {
     ISKRA_TMF_TARGET_COLD_RESET = 7,
     ISKRA_TMF_TASK_REASSIGN = 8,
 };
+enum iskra_tmf_response {
+    ISKRA_TMF_RESPONSE_COMPLETE = 0,
+    ISKRA_TMF_RESPONSE_NO_TASK = 1,
+    ISKRA_TMF_RESPONSE_NO_LUN = 2,
+    ISKRA_TMF_RESPONSE_TASK_ALLEGIANT = 3,
+    ISKRA_TMF_RESPONSE_NO_REASSIGNMENT = 4,
+    ISKRA_TMF_RESPONSE_NOT_SUPPORTED = 5,
+    ISKRA_TMF_RESPONSE_NOT_AUTHORIZED = 6,
+    ISKRA_TMF_RESPONSE_REJECTED = 255,
+};
 struct iskra_pdu_tmf {
     bool immediate;
     uint8_t function; /* enum iskra_tmf_function */
@@ -307,6 +317,7 @@ ISKRA_PDU_LIST(ISKRA_PDU_DECLARE)
 /* names.c: words for people; an unknown value gives "?". Static storage. */
 const char *iskra_opcode_name(uint8_t opcode); /* "SCSI Response" */
 const char *iskra_tmf_function_name(uint8_t function);
+const char *iskra_tmf_response_name(uint8_t response); /* "function not supported"; "?" */
 const char *iskra_reject_reason_name(uint8_t reason);
 const char *iskra_login_status_name(uint8_t status_class, uint8_t status_detail);
 ISKRA_PUBLIC const char *iskra_scsi_status_name(uint8_t status); /* "CHECK CONDITION" */

@@ -57,6 +57,21 @@ const char *iskra_tmf_function_name(uint8_t function)
     return NAME_FIND(names, function);
 }
 
+const char *iskra_tmf_response_name(uint8_t response)
+{
+    static const struct name names[] = {
+        {ISKRA_TMF_RESPONSE_COMPLETE, "function complete"},
+        {ISKRA_TMF_RESPONSE_NO_TASK, "task does not exist"},
+        {ISKRA_TMF_RESPONSE_NO_LUN, "LUN does not exist"},
+        {ISKRA_TMF_RESPONSE_TASK_ALLEGIANT, "task still allegiant"},
+        {ISKRA_TMF_RESPONSE_NO_REASSIGNMENT, "task allegiance reassignment not supported"},
+        {ISKRA_TMF_RESPONSE_NOT_SUPPORTED, "function not supported"},
+        {ISKRA_TMF_RESPONSE_NOT_AUTHORIZED, "function authorization failed"},
+        {ISKRA_TMF_RESPONSE_REJECTED, "function rejected"},
+    };
+    return NAME_FIND(names, response);
+}
+
 /* RFC 7143 11.17.1 */
 const char *iskra_reject_reason_name(uint8_t reason)
 {

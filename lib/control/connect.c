@@ -97,6 +97,8 @@ static void arm_share(struct iskra_initiator *ini)
 static void try_next(struct iskra_initiator *ini)
 {
     while (ini->addr_index < ini->addr_cnt) {
+        if (iskra_reopen_hold(ini, &ini->addrs[ini->addr_index]))
+            return;
         int ret = try_this(ini);
         if (ret == 0) {
             arm_share(ini);
@@ -132,6 +134,13 @@ int iskra_initiator_connect(struct iskra_initiator *ini, struct iskra_error *err
     if (ret == 0)
         iskra_timer_arm(&ini->timer, ini->deadline_ns);
     return ret;
+}
+
+/* Connecting and login have all their time from now on. */
+void iskra_initiator_connect_go_on(struct iskra_initiator *ini)
+{
+    ini->deadline_ns = ini->round->now_ns + ini->cfg.login_timeout_ns;
+    try_next(ini);
 }
 
 void iskra_initiator_connect_timeout(struct iskra_initiator *ini)

@@ -143,12 +143,14 @@ int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *e
     int ret = draw_challenge(ini, &cfg, err);
     if (ret == 0)
         ret = iskra_login_begin(ini->login, &cfg, err);
-    if (ret == 0)
+    if (ret == 0 && !ini->conn_created)
         ret = create(ini, err);
     if (ret == 0)
         ret = bind_and_start(ini, ISKRA_UEVENT_BIND_CONN, err);
-    if (ret == 0)
-        ret = set_timeouts(ini, err);
+    if (ret < 0)
+        return ret;
+    ini->bound = true;
+    ret = set_timeouts(ini, err);
     if (ret < 0)
         return ret;
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_IN_LOGIN);
@@ -159,7 +161,9 @@ int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *e
  * parsed with the digests on. */
 static int enter_full_feature(struct iskra_initiator *ini, struct iskra_error *err)
 {
-    int ret = set_negotiated(ini, err);
+    int ret = iskra_reopen_too_early(ini, err);
+    if (ret == 0)
+        ret = set_negotiated(ini, err);
     if (ret == 0)
         ret = bind_and_start(ini, ISKRA_UEVENT_START_CONN, err);
     if (ret < 0)
@@ -167,6 +171,7 @@ static int enter_full_feature(struct iskra_initiator *ini, struct iskra_error *e
     iskra_timer_disarm(&ini->timer);
     iskra_login_wipe(ini->login);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_LOGGED_IN);
+    iskra_reopen_logged_in(ini);
     iskra_initiator_schedule(ini, ISKRA_NEXT_UP);
     return 0;
 }

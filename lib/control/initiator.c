@@ -132,8 +132,6 @@ void iskra_initiator_free(struct iskra_initiator *ini)
     iskra_initiator_drop(ini, true);
     iskra_timer_done(&ini->timer);
     pf->free(pf->arg, ini->discovery);
-    if (ini->login)
-        iskra_login_wipe(ini->login);
     pf->free(pf->arg, ini->login);
     pf->free(pf->arg, ini->strings);
     pf->free(pf->arg, ini);
@@ -179,12 +177,6 @@ void iskra_initiator_close(struct iskra_initiator *ini)
     iskra_initiator_schedule(ini, ISKRA_NEXT_END);
 }
 
-void iskra_initiator_status(const struct iskra_initiator *ini,
-                            struct iskra_initiator_status *ret_status)
-{
-    *ret_status = (struct iskra_initiator_status){.state = ini->state, .error = ini->why};
-}
-
 enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *ini)
 {
     return ini->state;
@@ -192,7 +184,7 @@ enum iskra_initiator_state iskra_initiator_state(const struct iskra_initiator *i
 
 const struct iskra_key_results *iskra_initiator_keys(const struct iskra_initiator *ini)
 {
-    return &ini->login->keys.results;
+    return &ini->results;
 }
 
 const struct iskra_target_address *iskra_initiator_home(const struct iskra_initiator *ini)
@@ -212,7 +204,7 @@ const uint8_t *iskra_initiator_isid(const struct iskra_initiator *ini)
 
 uint16_t iskra_initiator_tsih(const struct iskra_initiator *ini)
 {
-    return ini->login->tsih;
+    return ini->tsih;
 }
 
 uint32_t iskra_initiator_sid(const struct iskra_initiator *ini)

@@ -38,7 +38,7 @@ __attribute__((unused)) static const unsigned transitions[ISKRA_INITIATOR_STATE_
     [ISKRA_INITIATOR_LOGGED_IN] = TO(IN_LOGOUT) | TO(LOGOUT_REQUESTED) | TO(CLEANUP_WAIT),
     [ISKRA_INITIATOR_IN_LOGOUT] = TO(CLEANUP_WAIT),
     [ISKRA_INITIATOR_LOGOUT_REQUESTED] = TO(IN_LOGOUT) | TO(CLEANUP_WAIT),
-    [ISKRA_INITIATOR_CLEANUP_WAIT] = TO(FREE),
+    [ISKRA_INITIATOR_CLEANUP_WAIT] = TO(FREE) | TO(XPT_WAIT),
 };
 
 void iskra_initiator_set_state(struct iskra_initiator *ini, enum iskra_initiator_state state)
@@ -79,34 +79,45 @@ void iskra_initiator_end(struct iskra_initiator *ini, const struct iskra_error *
     iskra_initiator_schedule(ini, ISKRA_NEXT_END);
 }
 
-static void simple_request(struct iskra_initiator *ini, enum iskra_uevent_type type)
+static void simple_request(struct iskra_initiator *ini, enum iskra_uevent_type type,
+                           enum iskra_stop_flag flag)
 {
     struct iskra_uevent ev = {.type = type};
     if (type == ISKRA_UEVENT_STOP_CONN) {
-        ev.u.stop_conn.flag = ISKRA_STOP_TERM;
-        ev.u.stop_conn.why = &ini->why;
+        ev.u.stop_conn.flag = flag;
+        ev.u.stop_conn.why = ini->why.code != ISKRA_OK ? &ini->why : &ini->reopen.error;
     }
     (void)iskra_initiator_request(ini, &ev, NULL, NULL, 0, NULL); /* it goes away in any case */
 }
 
-/* The class's hold on the socket ends before the socket does. */
-void iskra_initiator_drop(struct iskra_initiator *ini, bool destroy)
+/* The class's hold on the socket ends before the socket does. A connection that is stopped for
+ * recovery already may still have to be terminated. */
+void iskra_initiator_stop(struct iskra_initiator *ini, enum iskra_stop_flag flag)
 {
     const struct iskra_platform *pf = ini->round->pf;
+    bool there = ini->conn_created && ini->state != ISKRA_INITIATOR_CLEANUP_WAIT;
     iskra_timer_disarm(&ini->timer);
     iskra_initiator_connect_cancel(ini);
-    if (ini->conn_created && ini->state != ISKRA_INITIATOR_CLEANUP_WAIT)
-        simple_request(ini, ISKRA_UEVENT_STOP_CONN);
+    if (ini->bound || (there && flag == ISKRA_STOP_TERM))
+        simple_request(ini, ISKRA_UEVENT_STOP_CONN, flag);
+    ini->bound = false;
     if (ini->fd >= 0)
         pf->close(pf->arg, ini->fd, !ini->logged_out);
     ini->fd = -1;
+    if (ini->login)
+        iskra_login_wipe(ini->login);
+}
+
+void iskra_initiator_drop(struct iskra_initiator *ini, bool destroy)
+{
+    iskra_initiator_stop(ini, ISKRA_STOP_TERM);
     if (!destroy)
         return;
     if (ini->conn_created)
-        simple_request(ini, ISKRA_UEVENT_DESTROY_CONN);
+        simple_request(ini, ISKRA_UEVENT_DESTROY_CONN, 0);
     ini->conn_created = false;
     if (ini->session_created)
-        simple_request(ini, ISKRA_UEVENT_DESTROY_SESSION);
+        simple_request(ini, ISKRA_UEVENT_DESTROY_SESSION, 0);
     ini->session_created = false;
 }
 
@@ -115,6 +126,10 @@ void iskra_initiator_drop(struct iskra_initiator *ini, bool destroy)
 static void end_now(struct iskra_initiator *ini)
 {
     bool closing = ini->closing;
+    if (!closing && iskra_reopen_possible(ini)) {
+        iskra_reopen_later(ini);
+        return;
+    }
     iskra_initiator_drop(ini, closing);
     if (ini->state != ISKRA_INITIATOR_FREE) /* never opened */
         iskra_initiator_set_state(ini, ISKRA_INITIATOR_CLEANUP_WAIT);
@@ -132,7 +147,7 @@ static void up_now(struct iskra_initiator *ini)
 {
     struct iskra_error err = {0};
     if (!ini->discovery)
-        ini->ops->up(ini->owner);
+        iskra_reopen_told(ini);
     else if (iskra_initiator_send_targets(ini, &err) < 0)
         iskra_initiator_end(ini, &err);
 }
@@ -140,7 +155,10 @@ static void up_now(struct iskra_initiator *ini)
 static void redirect_now(struct iskra_initiator *ini)
 {
     struct iskra_error err = {0};
-    iskra_initiator_drop(ini, true);
+    if (iskra_reopen_possible(ini))
+        iskra_initiator_stop(ini, ISKRA_STOP_RECOVER); /* commands wait for this session */
+    else
+        iskra_initiator_drop(ini, true);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_XPT_WAIT);
     if (iskra_initiator_connect(ini, &err) < 0)
         iskra_initiator_end(ini, &err);
@@ -173,7 +191,8 @@ void iskra_initiator_timed_out(struct iskra_timer *timer, uint64_t now_ns)
     bool endless = now_ns >= ini->deadline_ns;
     switch (ini->state) {
     case ISKRA_INITIATOR_XPT_WAIT:
-        iskra_initiator_connect_timeout(ini);
+        if (!iskra_reopen_timed_out(ini))
+            iskra_initiator_connect_timeout(ini);
         return;
     case ISKRA_INITIATOR_IN_LOGIN:
         (void)iskra_fail(&err, ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT,
@@ -232,6 +251,8 @@ static void conn_error(struct iskra_initiator *ini, const struct iskra_uevent *e
                          ini->portal, iskra_conn_error_name(ev->u.conn_error.error));
         err.conn_error = ev->u.conn_error.error;
     }
+    if (ev->u.conn_error.error == ISKRA_CONN_INVALID_HOST)
+        ini->reopen.never = true; /* spec 3.15: shut down, whatever the state */
     iskra_initiator_end(ini, &err);
 }
 
@@ -241,7 +262,7 @@ void iskra_initiator_event(void *arg, const struct iskra_uevent *ev, const uint8
                            const uint8_t *data, size_t data_len, const struct iskra_error *why)
 {
     struct iskra_initiator *ini = arg;
-    if (!ini->conn_created || ev->sid != ini->sid || ini->next >= ISKRA_NEXT_REDIRECT ||
+    if (!ini->bound || ev->sid != ini->sid || ini->next >= ISKRA_NEXT_REDIRECT ||
         ini->state == ISKRA_INITIATOR_CLEANUP_WAIT)
         return;
     struct iskra_error err = {0};

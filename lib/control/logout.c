@@ -9,6 +9,11 @@
 
 #define LOGOUT_CLOSE_SESSION 0u
 
+/* RFC 7143 11.10.1: what we have asked for was not done, and Time2Wait says when it will be over.
+ */
+#define LOGOUT_NO_RECOVERY    2u
+#define LOGOUT_CLEANUP_FAILED 3u
+
 /* RFC 7143 11.9.1 */
 enum async_event {
     ASYNC_SCSI = 0,
@@ -33,14 +38,16 @@ int iskra_initiator_logout(struct iskra_initiator *ini, enum iskra_initiator_sta
     return 0;
 }
 
-/* Whatever the response says, there is nothing left to do but to close: a target that found no such
- * session has none. */
+/* Whatever the response says, this connection is over: a target that found no such session has
+ * none. If it was the target who wanted it, the session comes back. */
 int iskra_initiator_logout_received(struct iskra_initiator *ini, const uint8_t *hdr,
                                     struct iskra_error *err)
 {
     struct iskra_pdu_logout_rsp rsp;
     iskra_logout_rsp_decode(hdr, &rsp);
     ini->logged_out = rsp.response == 0;
+    if (rsp.response == LOGOUT_NO_RECOVERY || rsp.response == LOGOUT_CLEANUP_FAILED)
+        iskra_reopen_time2wait(ini, rsp.time2wait);
     iskra_initiator_end(ini, NULL);
     return 0;
 }
@@ -50,7 +57,8 @@ static int logout_requested(struct iskra_initiator *ini, const struct iskra_pdu_
                             struct iskra_error *err)
 {
     if (ini->state != ISKRA_INITIATOR_LOGGED_IN)
-        return 0; /* on its way */
+        return 0;                   /* on its way */
+    iskra_reopen_time2wait(ini, 0); /* there is nothing to wait for but the logout */
     if (ini->why.code == ISKRA_OK)
         (void)iskra_fail(&ini->why, ISKRA_E_CONNECTION, ECONNRESET,
                          "the target asked for a logout within %u s (async event %u)", pdu->param3,
@@ -59,8 +67,10 @@ static int logout_requested(struct iskra_initiator *ini, const struct iskra_pdu_
 }
 
 /* Parameters 2 and 3 are Time2Wait and Time2Retain (RFC 7143 11.9.1). */
-static int dropped(const struct iskra_pdu_async *pdu, const char *what, struct iskra_error *err)
+static int dropped(struct iskra_initiator *ini, const struct iskra_pdu_async *pdu, const char *what,
+                   struct iskra_error *err)
 {
+    iskra_reopen_time2wait(ini, pdu->param2);
     return iskra_fail(err, ISKRA_E_CONNECTION, ECONNRESET,
                       "the target drops %s (async event %u): it may be tried again after %u s, "
                       "tasks are kept for %u s",
@@ -102,9 +112,9 @@ int iskra_initiator_async_received(struct iskra_initiator *ini, const uint8_t *h
     case ASYNC_REQUEST_LOGOUT:
         return logout_requested(ini, &pdu, err);
     case ASYNC_DROP_CONNECTION:
-        return dropped(&pdu, "the connection", err);
+        return dropped(ini, &pdu, "the connection", err);
     case ASYNC_DROP_ALL:
-        return dropped(&pdu, "all connections of the session", err);
+        return dropped(ini, &pdu, "all connections of the session", err);
     case ASYNC_NEGOTIATE:
         return iskra_initiator_renegotiate(ini, err);
     default:

@@ -47,6 +47,7 @@ int iskra_initiator_renegotiate(struct iskra_initiator *ini, struct iskra_error 
 /* What may change is how much the target takes in one PDU. */
 static int end(struct iskra_initiator *ini, struct iskra_error *err)
 {
+    ini->results = ini->login->keys.results;
     struct iskra_uevent ev = {
         .type = ISKRA_UEVENT_SET_PARAM,
         .u.set_param = {.param = ISKRA_PARAM_MAX_XMIT_DLENGTH,

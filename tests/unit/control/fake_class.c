@@ -20,6 +20,8 @@ static int fake_wait(void *arg, struct pollfd *fds, unsigned fd_cnt, int64_t tim
 static int fake_random(void *arg, void *buf, size_t len)
 {
     memset(buf, 0x5a, len);
+    if (len == 1) /* a jitter, which is tested elsewhere */
+        memset(buf, 0, len);
     return 0;
 }
 
@@ -31,6 +33,7 @@ static int fake_connect_start(void *arg, const struct sockaddr *addr, socklen_t 
     if (f->connect_cnt < 8)
         (void)iskra_address_format(&address, f->connected_to[f->connect_cnt],
                                    sizeof(f->connected_to[0]));
+    (void)iskra_address_format(&address, f->last_connected_to, sizeof(f->last_connected_to));
     f->connect_cnt++;
     if (f->connect_start_error)
         return f->connect_start_error;
@@ -111,6 +114,11 @@ static int fake_request(void *handle, struct iskra_uevent *ev, const uint8_t *hd
                         const uint8_t *data, size_t data_len, struct iskra_error *err)
 {
     struct fake *f = handle;
+    if (ev->type == ISKRA_UEVENT_GET_STATS) {
+        assert_int_equal(f->conn_cnt, 1);
+        ev->r.stats = (struct iskra_conn_stats){.rx_pdus = f->rx_pdus};
+        return 0;
+    }
     note_request(f, ev);
     if (f->refuse && strcmp(f->refuse, iskra_uevent_name(ev->type)) == 0) {
         ev->iferror = -EPERM;
@@ -131,6 +139,7 @@ static int fake_request(void *handle, struct iskra_uevent *ev, const uint8_t *hd
     case ISKRA_UEVENT_CREATE_CONN:
         assert_int_equal(ev->sid, f->sid);
         f->conn_cnt++;
+        f->terminated = false;
         break;
     case ISKRA_UEVENT_DESTROY_CONN:
         assert_int_equal(f->conn_cnt, 1);
@@ -139,6 +148,8 @@ static int fake_request(void *handle, struct iskra_uevent *ev, const uint8_t *hd
     case ISKRA_UEVENT_BIND_CONN:
         assert_true(ev->u.bind_conn.fd >= FAKE_FD);
         assert_true(ev->u.bind_conn.is_leading);
+        assert_false(f->bound);
+        f->bound = true;
         break;
     case ISKRA_UEVENT_SET_PARAM:
         assert_true((unsigned)ev->u.set_param.param < ISKRA_PARAM_CNT);
@@ -154,9 +165,15 @@ static int fake_request(void *handle, struct iskra_uevent *ev, const uint8_t *hd
         f->pdu_cnt++;
         break;
     case ISKRA_UEVENT_STOP_CONN:
-        assert_int_equal(ev->u.stop_conn.flag, ISKRA_STOP_TERM);
         assert_int_equal(f->conn_cnt, 1);
-        assert_true(f->open_fds > 0); /* the class lets go before the socket is closed */
+        assert_false(f->terminated);
+        if (f->bound) /* the class lets go before the socket is closed */
+            assert_true(f->open_fds > 0);
+        else
+            assert_int_equal(ev->u.stop_conn.flag, ISKRA_STOP_TERM);
+        f->bound = false;
+        f->terminated = ev->u.stop_conn.flag == ISKRA_STOP_TERM;
+        f->stopped = *ev->u.stop_conn.why;
         break;
     default:
         break;
@@ -216,7 +233,37 @@ static void fake_note(void *owner, const char *line)
     (void)snprintf(f->noted, sizeof(f->noted), "%s", line);
 }
 
+static void fake_lost(void *owner, const struct iskra_error *why)
+{
+    struct fake *f = owner;
+    f->lost_cnt++;
+    f->attempt = 0;
+    freed_if_asked(f);
+    f->why = *why;
+}
+
+static void fake_retry(void *owner, unsigned attempt, uint64_t delay_ns,
+                       const struct iskra_error *why)
+{
+    struct fake *f = owner;
+    f->retry_cnt++;
+    f->attempt = attempt;
+    f->delay_ms = (unsigned)(delay_ns / 1000000);
+    freed_if_asked(f);
+    f->why = *why;
+}
+
+static void fake_reopened(void *owner)
+{
+    struct fake *f = owner;
+    f->reopened_cnt++;
+    freed_if_asked(f);
+}
+
 static const struct iskra_initiator_ops fake_ops = {
+    .lost = fake_lost,
+    .retry = fake_retry,
+    .reopened = fake_reopened,
     .note = fake_note,
     .up = fake_up,
     .down = fake_down,
@@ -315,9 +362,15 @@ void fake_event(struct fake *f, const uint8_t *hdr, const char *text)
     char buf[8192];
     size_t len = segment(buf, sizeof(buf), text);
     unsigned up = f->up_cnt, down = f->down_cnt, closed = f->closed_cnt;
+    unsigned told = f->lost_cnt + f->retry_cnt + f->reopened_cnt;
     sink.event(sink.arg, &ev, hdr, (const uint8_t *)buf, len, NULL);
+    if (f->lost_at_once) {
+        struct iskra_uevent lost = {.type = ISKRA_KEVENT_CONN_ERROR, .sid = f->sid};
+        sink.event(sink.arg, &lost, NULL, NULL, 0, f->lost_at_once);
+    }
     assert_int_equal(f->up_cnt + f->down_cnt + f->closed_cnt,
                      up + down + closed); /* never from inside */
+    assert_int_equal(f->lost_cnt + f->retry_cnt + f->reopened_cnt, told);
     fake_run(f);
 }
 
@@ -342,7 +395,7 @@ static void login_rsp(struct fake *f, uint8_t status_class, uint8_t detail, cons
         .transit = req.transit,
         .csg = req.csg,
         .nsg = req.nsg,
-        .tsih = 77,
+        .tsih = f->tsih ? f->tsih : 77,
         .stat_sn = req.exp_stat_sn,
         .status_class = status_class,
         .status_detail = detail,

@@ -23,7 +23,7 @@ struct fake {
     int finish_error[8];                /* of the n-th connection */
     unsigned connect_cnt, close_cnt, open_fds;
     int last_abortive;
-    char connected_to[8][64];
+    char connected_to[8][64], last_connected_to[64];
     struct iskra_watch *watch; /* the one there is */
 
     /* The class. */
@@ -37,9 +37,16 @@ struct fake {
     char text[8193];
     size_t text_len;
     unsigned pdu_cnt;
+    bool bound, terminated;                 /* the connection */
+    struct iskra_error stopped;             /* what the last STOP_CONN told */
+    uint64_t rx_pdus;                       /* counted so far */
+    const struct iskra_error *lost_at_once; /* a CONN_ERROR in the round of the next PDU */
+    uint16_t tsih;                          /* of the next login; 0: 77 */
 
     /* The layer above. */
     unsigned up_cnt, down_cnt, closed_cnt, target_cnt;
+    unsigned lost_cnt, retry_cnt, reopened_cnt;
+    unsigned attempt, delay_ms; /* of the last retry() */
     struct iskra_error why;
     char noted[200]; /* the last line for operators */
     char targets[1024];

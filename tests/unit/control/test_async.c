@@ -33,9 +33,12 @@ static void text_rsp(struct fake *f, bool final, bool cont, uint32_t ttt, const 
     fake_event(f, hdr, text);
 }
 
-static void down_with(struct fake *f, enum iskra_code code, const char *word)
+/* The connection is over, and the session is about to come back. */
+static void lost_with(struct fake *f, enum iskra_code code, const char *word)
 {
-    assert_int_equal(f->down_cnt, 1);
+    assert_int_equal(f->lost_cnt, 1);
+    assert_int_equal(f->down_cnt, 0);
+    assert_int_equal(iskra_initiator_state(f->ini), ISKRA_INITIATOR_XPT_WAIT);
     assert_int_equal(f->why.code, code);
     if (!strstr(f->why.text, word))
         fail_msg("'%s' does not speak of '%s'", f->why.text, word);
@@ -56,7 +59,7 @@ static void ffp_14_1_and_20_1_a_request_to_log_out_is_obeyed_at_once_and_told(vo
     assert_int_equal(f->pdu_cnt, pdu_cnt); /* once is enough */
     fake_logout_response(f);
     assert_int_equal(f->last_abortive, 0);
-    down_with(f, ISKRA_E_CONNECTION, "asked for a logout within 5 s");
+    lost_with(f, ISKRA_E_CONNECTION, "asked for a logout within 5 s");
 }
 
 static void a_logout_that_was_asked_for_and_is_not_answered_ends_too(void **state)
@@ -64,10 +67,10 @@ static void a_logout_that_was_asked_for_and_is_not_answered_ends_too(void **stat
     struct fake *f = up();
     fake_async(f, 1);
     fake_later(f, 15000);
-    down_with(f, ISKRA_E_CONNECTION, "asked for a logout");
+    lost_with(f, ISKRA_E_CONNECTION, "asked for a logout");
 }
 
-static void ffp_20_2_and_20_3_a_target_that_drops_connections_ends_the_session(void **state)
+static void ffp_20_2_and_20_3_a_target_that_drops_connections_is_left(void **state)
 {
     static const char *const words[] = {"drops the connection", "drops all connections"};
     for (uint8_t event = 2; event <= 3; event++) {
@@ -77,7 +80,7 @@ static void ffp_20_2_and_20_3_a_target_that_drops_connections_ends_the_session(v
         fake_async_of(f, &pdu, "");
         assert_non_null(strstr(f->why.text, "after 7 s"));
         assert_non_null(strstr(f->why.text, "kept for 65535 s"));
-        down_with(f, ISKRA_E_CONNECTION, words[event - 2]);
+        lost_with(f, ISKRA_E_CONNECTION, words[event - 2]);
     }
 }
 
@@ -134,15 +137,15 @@ static void a_negotiation_without_end_ends(void **state)
     struct fake *f = up();
     fake_async(f, 4);
     unsigned rounds = 0;
-    for (; f->down_cnt == 0; rounds++) {
+    for (; f->lost_cnt == 0; rounds++) {
         assert_true(rounds < 100);
         text_rsp(f, false, false, 5, "");
     }
     assert_int_equal(rounds, ISKRA_LOGIN_ROUNDS_MAX + 1);
-    down_with(f, ISKRA_E_NEGOTIATION, "no end of negotiating");
+    lost_with(f, ISKRA_E_NEGOTIATION, "no end of negotiating");
 }
 
-static void text_responses_that_make_no_sense_end_the_session(void **state)
+static void text_responses_that_make_no_sense_end_the_connection(void **state)
 {
     static const struct {
         bool final, cont;
@@ -161,7 +164,7 @@ static void text_responses_that_make_no_sense_end_the_session(void **state)
         struct fake *f = up();
         fake_async(f, 4);
         text_rsp(f, rows[i].final, rows[i].cont, rows[i].ttt, rows[i].text);
-        down_with(f, rows[i].code, rows[i].word);
+        lost_with(f, rows[i].code, rows[i].word);
     }
 }
 
@@ -227,12 +230,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ffp_14_1_and_20_1_a_request_to_log_out_is_obeyed_at_once_and_told),
         cmocka_unit_test(a_logout_that_was_asked_for_and_is_not_answered_ends_too),
-        cmocka_unit_test(ffp_20_2_and_20_3_a_target_that_drops_connections_ends_the_session),
+        cmocka_unit_test(ffp_20_2_and_20_3_a_target_that_drops_connections_is_left),
         cmocka_unit_test(ffp_20_4_a_request_to_negotiate_is_answered_with_an_empty_text_request),
         cmocka_unit_test(what_the_target_wants_otherwise_holds_from_the_end_of_the_exchange),
         cmocka_unit_test(text_of_a_negotiation_may_be_cut_anywhere_by_the_c_bit),
         cmocka_unit_test(a_negotiation_without_end_ends),
-        cmocka_unit_test(text_responses_that_make_no_sense_end_the_session),
+        cmocka_unit_test(text_responses_that_make_no_sense_end_the_connection),
         cmocka_unit_test(a_negotiation_does_not_go_on_after_our_logout),
         cmocka_unit_test(a_scsi_event_is_told_in_words),
         cmocka_unit_test(other_events_change_nothing),

@@ -280,13 +280,16 @@ static void a_connection_error_in_the_login_ends_it(void **state)
     down_with(f, ISKRA_E_CONNECTION, "127.0.0.1:3260");
 }
 
-static void a_connection_error_later_ends_the_session_with_its_story(void **state)
+static void a_connection_error_before_up_was_told_is_a_failed_login(void **state)
 {
     struct fake *f = fake_new("127.0.0.1", false);
     struct iskra_error why = {
         .code = ISKRA_E_PROTOCOL, .conn_error = ISKRA_CONN_DATASN, .text = "DataSN 5, expected 4"};
-    fake_to_full_feature(f);
-    fake_conn_error(f, &why);
+    fake_to_login(f);
+    fake_login_response(f, "AuthMethod=None;TargetPortalGroupTag=3;");
+    f->lost_at_once = &why;
+    fake_login_response(f, "");
+    assert_int_equal(f->up_cnt, 0);
     assert_int_equal(f->down_cnt, 1);
     assert_string_equal(f->why.text, "DataSN 5, expected 4");
     assert_int_equal(f->why.conn_error, ISKRA_CONN_DATASN);
@@ -587,7 +590,7 @@ static void a_redirect_to_no_address_is_refused(void **state)
     fake_free(f);
 }
 
-static void answers_to_nothing_end_the_session(void **state)
+static void answers_to_nothing_end_the_connection(void **state)
 {
     static const uint8_t opcodes[] = {ISKRA_OP_LOGIN_RSP, ISKRA_OP_TEXT_RSP, ISKRA_OP_LOGOUT_RSP};
     for (size_t i = 0; i < sizeof(opcodes); i++) {
@@ -595,7 +598,7 @@ static void answers_to_nothing_end_the_session(void **state)
         uint8_t hdr[ISKRA_BHS_LEN] = {opcodes[i]};
         fake_to_full_feature(f);
         fake_event(f, hdr, "");
-        assert_int_equal(f->down_cnt, 1);
+        assert_int_equal(f->lost_cnt, 1);
         assert_int_equal(f->why.code, ISKRA_E_PROTOCOL);
         fake_free(f);
     }
@@ -750,7 +753,7 @@ int main(void)
         cmocka_unit_test(another_pdu_than_a_login_response_ends_the_login),
         cmocka_unit_test(requests_the_class_refuses_end_the_login),
         cmocka_unit_test(a_connection_error_in_the_login_ends_it),
-        cmocka_unit_test(a_connection_error_later_ends_the_session_with_its_story),
+        cmocka_unit_test(a_connection_error_before_up_was_told_is_a_failed_login),
         cmocka_unit_test(events_that_come_while_connecting_are_ignored),
         cmocka_unit_test(close_logs_out_and_waits_for_the_answer),
         cmocka_unit_test(a_logout_without_an_answer_ends_all_the_same),
@@ -770,7 +773,7 @@ int main(void)
         cmocka_unit_test(a_redirect_to_itself_is_refused),
         cmocka_unit_test(redirects_have_a_limit),
         cmocka_unit_test(a_redirect_to_no_address_is_refused),
-        cmocka_unit_test(answers_to_nothing_end_the_session),
+        cmocka_unit_test(answers_to_nothing_end_the_connection),
         cmocka_unit_test(discovery_asks_gives_and_logs_out),
         cmocka_unit_test(discovery_stops_when_the_caller_has_enough),
         cmocka_unit_test(silence_in_discovery_is_a_timeout),

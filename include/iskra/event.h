@@ -18,9 +18,14 @@ extern "C" {
 enum iskra_event_kind {
     ISKRA_EVENT_SESSION_UP = 1,     /* logged in */
     ISKRA_EVENT_SESSION_FAILED = 2, /* the login failed, for good; see error */
-    ISKRA_EVENT_SESSION_LOST = 3,   /* it was up and has ended; see error */
+    ISKRA_EVENT_SESSION_LOST = 3,   /* it was up and has ended for good; see error */
     ISKRA_EVENT_SESSION_CLOSED = 4, /* logged out, its last LUN was closed */
     ISKRA_EVENT_ASYNC_MESSAGE = 5,  /* RFC 7143 11.9; see async_event and what follows it */
+    /* A session that was lost comes back by itself. */
+    ISKRA_EVENT_SESSION_RECOVERING = 6, /* lost, for this error; requests wait */
+    ISKRA_EVENT_SESSION_RECOVERED = 7,  /* logged in again */
+    ISKRA_EVENT_SESSION_GIVEN_UP = 8,   /* away for replacement_timeout: requests fail, with this
+                                           error, until SESSION_RECOVERED */
 
     /* Unit attentions of a LUN, by whichever command it was told: see lun, asc, ascq. */
     ISKRA_EVENT_UNIT_ATTENTION = 16,   /* one that is none of the others */

@@ -177,6 +177,12 @@ const char *iskra_event_name(enum iskra_event_kind kind)
         return "session lost";
     case ISKRA_EVENT_SESSION_CLOSED:
         return "session closed";
+    case ISKRA_EVENT_SESSION_RECOVERING:
+        return "session recovering";
+    case ISKRA_EVENT_SESSION_RECOVERED:
+        return "session recovered";
+    case ISKRA_EVENT_SESSION_GIVEN_UP:
+        return "session given up";
     case ISKRA_EVENT_ASYNC_MESSAGE:
         return "async message";
     case ISKRA_EVENT_UNIT_ATTENTION:

@@ -1,20 +1,14 @@
-/* The life of a nexus: wiring the layers together, opening, sharing, ending. */
+/* The life of a nexus: wiring the layers together, opening, sharing, ending. What it is told
+ * meanwhile: nexus_told.c. */
 #include "api/nexus.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/login_config.h"
-#include "api/login_retry.h"
 #include "api/look.h"
 #include "api/lun.h"
 #include "api/open.h"
-#include "control/delay.h"
-#include "iscsi/conn.h"
-#include "wire/luns.h"
-
-#define NSEC_PER_SEC INT64_C(1000000000)
 
 static void nexus_free(struct iskra_nexus *nexus)
 {
@@ -41,7 +35,12 @@ static void free_work(struct iskra_work *work)
         closed(arg);
 }
 
-static void tell_waiters(struct iskra_nexus *nexus, int status)
+int iskra_nexus_status(const struct iskra_nexus *nexus)
+{
+    return nexus->error.sys_errno ? -nexus->error.sys_errno : -EIO;
+}
+
+void iskra_nexus_tell_waiters(struct iskra_nexus *nexus, int status)
 {
     struct iskra_list told;
     iskra_list_init(&told);
@@ -57,157 +56,10 @@ static void up_work(struct iskra_work *work)
 {
     struct iskra_nexus *nexus = iskra_container_of(work, struct iskra_nexus, up_work);
     if (nexus->state == ISKRA_NEXUS_UP)
-        tell_waiters(nexus, 0);
+        iskra_nexus_tell_waiters(nexus, 0);
+    else if (nexus->state == ISKRA_NEXUS_OFFLINE)
+        iskra_nexus_tell_waiters(nexus, iskra_nexus_status(nexus));
 }
-
-/* ---- what the initiator tells ---- */
-
-static void nexus_up(void *owner)
-{
-    struct iskra_nexus *nexus = owner;
-    if (nexus->state != ISKRA_NEXUS_OPENING)
-        return;
-    nexus->state = ISKRA_NEXUS_UP;
-    nexus->counts.logins++;
-    iskra_shost_set_session(&nexus->host, nexus->cls.session);
-    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "session %u: logged in to %s at %s",
-                  nexus->cls.session->sid, nexus->url.target, iskra_initiator_portal(nexus->ini));
-    iskra_event_session(nexus, ISKRA_EVENT_SESSION_UP, NULL);
-    tell_waiters(nexus, 0);
-}
-
-/* A login that failed and may do better: its initiator stays, over and silent, until then. What a
- * discovery has told already it would tell twice. True: it will be tried again. */
-static bool retry_later(struct iskra_nexus *nexus, const struct iskra_error *why)
-{
-    const struct iskra_round *round = &nexus->ctx->round;
-    uint8_t random = 0;
-    if (nexus->retry_cnt == nexus->url.settings.login_retries || !iskra_login_retry_worth(why) ||
-        iskra_initiator_tsih(nexus->ini) != 0)
-        return false;
-    nexus->retry_cnt++;
-    (void)round->pf->random(round->pf->arg, &random, sizeof(random)); /* else without jitter */
-    uint64_t delay_ns = iskra_retry_delay_ns(nexus->retry_cnt, random);
-    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "%s: %s; try %u of %u in %.1f s", nexus->url.host,
-                  why->text, nexus->retry_cnt + 1, nexus->url.settings.login_retries + 1,
-                  (double)delay_ns / (double)NSEC_PER_SEC);
-    iskra_timer_arm(&nexus->retry_timer, round->now_ns + delay_ns);
-    return true;
-}
-
-static void tell_of_retries(struct iskra_nexus *nexus)
-{
-    char *text = nexus->error.text;
-    size_t len = strlen(text);
-    if (nexus->retry_cnt > 0)
-        snprintf(text + len, sizeof(nexus->error.text) - len, " (try %u)", nexus->retry_cnt + 1);
-}
-
-static void nexus_down(void *owner, const struct iskra_error *why)
-{
-    struct iskra_nexus *nexus = owner;
-    bool was_up = nexus->state == ISKRA_NEXUS_UP;
-    if (nexus->state != ISKRA_NEXUS_OPENING && !was_up)
-        return;
-    if (!was_up && retry_later(nexus, why))
-        return;
-    nexus->state = ISKRA_NEXUS_DOWN;
-    nexus->error = *why;
-    tell_of_retries(nexus);
-    iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR, "%s: %s%s", nexus->url.host,
-                  was_up ? "session lost: " : "", why->text);
-    if (nexus->entry == NULL)
-        iskra_event_session(nexus, was_up ? ISKRA_EVENT_SESSION_LOST : ISKRA_EVENT_SESSION_FAILED,
-                            &nexus->error);
-    tell_waiters(nexus, why->sys_errno ? -why->sys_errno : -EIO);
-}
-
-static void nexus_closed(void *owner)
-{
-    struct iskra_nexus *nexus = owner;
-    if (nexus->state == ISKRA_NEXUS_OPENING && nexus->entry != NULL) {
-        /* A discovery that ended well. */
-        nexus->state = ISKRA_NEXUS_DOWN;
-        nexus->ended = true;
-        tell_waiters(nexus, 0);
-        return;
-    }
-    if (nexus->state == ISKRA_NEXUS_CLOSED)
-        return;
-    if (nexus->was_up)
-        iskra_event_session(nexus, ISKRA_EVENT_SESSION_CLOSED, NULL);
-    nexus->state = ISKRA_NEXUS_CLOSED;
-    iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
-}
-
-static int nexus_target(void *owner, const struct iskra_target_entry *t)
-{
-    struct iskra_nexus *nexus = owner;
-    const struct iskra_portal_entry e = {
-        .target_name = t->target_name,
-        .address = t->address->host,
-        .port = t->address->port,
-        .tpgt = t->address->tpgt,
-    };
-    if (nexus->entry_rc == 0)
-        nexus->entry_rc = nexus->entry(nexus->entry_arg, &e);
-    return nexus->entry_rc;
-}
-
-static void nexus_note(void *owner, const char *line)
-{
-    struct iskra_nexus *nexus = owner;
-    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: %s", nexus->url.host, line);
-}
-
-static void nexus_async(void *owner, const struct iskra_pdu_async *pdu, const uint8_t *data,
-                        size_t len)
-{
-    iskra_event_async(owner, pdu, data, len);
-}
-
-static const struct iskra_initiator_ops initiator_ops = {
-    .up = nexus_up,
-    .down = nexus_down,
-    .closed = nexus_closed,
-    .target = nexus_target,
-    .note = nexus_note,
-    .async = nexus_async,
-};
-
-/* ---- what the host asks ---- */
-
-static void fail_session(void *arg, const struct iskra_error *why)
-{
-    struct iskra_nexus *nexus = arg;
-    struct iskra_conn *conn = nexus->cls.session ? nexus->cls.session->leadconn : NULL;
-    if (conn != NULL)
-        iskra_conn_failure(
-            conn, iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s", why->text));
-}
-
-/* 29/xx (power on, reset) comes with nearly every login; the others are news. */
-static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
-{
-    struct iskra_nexus *nexus = arg;
-    iskra_api_log(nexus->ctx, asc == 0x29 ? ISKRA_LOG_INFO : ISKRA_LOG_WARNING,
-                  "%s: unit attention %02x/%02x", nexus->url.target, asc, ascq);
-    iskra_event_unit_attention(nexus, sdev, asc, ascq);
-}
-
-static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
-{
-    struct iskra_nexus *nexus = arg;
-    uint32_t lun = 0;
-    (void)iskra_lun_decode(sdev->lun, &lun); /* ours: it was encoded */
-    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
-                  "%s: LUN %u was reset and may have lost %llu acknowledged writes",
-                  nexus->url.target, lun, (unsigned long long)write_cnt);
-    iskra_event_writes_lost(nexus, sdev, write_cnt);
-}
-
-static const struct iskra_shost_ops host_ops = {
-    .fail_session = fail_session, .unit_attention = unit_attention, .cache_lost = cache_lost};
 
 /* ---- making one ---- */
 
@@ -230,7 +82,8 @@ static int login_begin(struct iskra_nexus *nexus, const struct last_try *last,
         cfg.host = last->home.host;
         cfg.port = last->home.port;
     }
-    int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &initiator_ops, nexus, &nexus->ini, err);
+    int rc = iskra_initiator_new(&nexus->ctx->round, &cfg, &iskra_nexus_initiator_ops, nexus,
+                                 &nexus->ini, err);
     if (rc)
         return rc;
     nexus->cls.sink = iskra_initiator_sink(nexus->ini);
@@ -248,7 +101,7 @@ static void retry_now(struct iskra_timer *timer, uint64_t now_ns)
     iskra_initiator_free(nexus->ini);
     nexus->ini = NULL;
     if (login_begin(nexus, &last, &err) < 0)
-        nexus_down(nexus, &err);
+        iskra_nexus_initiator_ops.down(nexus, &err);
 }
 
 static int nexus_open(struct iskra_nexus *nexus, struct iskra_error *err)
@@ -275,7 +128,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_work_init(&nexus->up_work, up_work);
     iskra_work_init(&nexus->free_work, free_work);
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
-    iskra_shost_init(&nexus->host, &ctx->round, &host_ops, nexus);
+    iskra_shost_init(&nexus->host, &ctx->round, &iskra_nexus_host_ops, nexus);
     nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
     nexus->host.flush_after_reset_fails = url->settings.flush_after_reset_fails;
     int rc = iskra_class_init(&nexus->cls, &ctx->round, &ctx->driver->transport);
@@ -283,12 +136,18 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
         rc = iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for a session");
     nexus->cls.sid = ++ctx->next_sid;
     if (rc == 0 && !discovery)
-        iskra_class_set_host(&nexus->cls, &iskra_shost_class_ops, &nexus->host);
+        iskra_nexus_attach_host(nexus);
     if (rc)
         nexus_free(nexus);
     else
         *ret_nexus = nexus;
     return rc;
+}
+
+/* One that is there or will be. */
+static bool in_use(const struct iskra_nexus *n)
+{
+    return n->state == ISKRA_NEXUS_OPENING || iskra_nexus_was_up(n);
 }
 
 /* Same portal, target and options: the settings are compared byte for byte, which their parser
@@ -298,21 +157,21 @@ static struct iskra_nexus *find(const struct iskra *ctx, const struct iskra_url 
     ISKRA_LIST_FOREACH(l, &ctx->nexuses)
     {
         struct iskra_nexus *n = iskra_container_of(l, struct iskra_nexus, link);
-        if ((n->state == ISKRA_NEXUS_OPENING || n->state == ISKRA_NEXUS_UP) && n->entry == NULL &&
-            strcmp(n->url.host, url->host) == 0 && n->url.port == url->port &&
-            strcmp(n->url.target, url->target) == 0 &&
+        if (in_use(n) && n->entry == NULL && strcmp(n->url.host, url->host) == 0 &&
+            n->url.port == url->port && strcmp(n->url.target, url->target) == 0 &&
             memcmp(&n->url.settings, &url->settings, sizeof(url->settings)) == 0)
             return n;
     }
     return NULL;
 }
 
-/* A nexus that is up already tells its new waiter from the loop, like any other. */
+/* A nexus that is up already tells its new waiter from the loop, like any other; one that was given
+ * up tells it so. */
 static void wait_for(struct iskra_nexus *nexus, struct iskra_nexus_waiter *w)
 {
     nexus->user_cnt++;
     iskra_list_push_back(&nexus->waiters, &w->link);
-    if (nexus->state == ISKRA_NEXUS_UP)
+    if (nexus->state == ISKRA_NEXUS_UP || nexus->state == ISKRA_NEXUS_OFFLINE)
         iskra_work_schedule(&nexus->ctx->round.work, &nexus->up_work);
 }
 
@@ -367,7 +226,7 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
             closed(arg);
         return;
     }
-    nexus->was_up = nexus->state == ISKRA_NEXUS_UP;
+    nexus->was_up = iskra_nexus_was_up(nexus);
     nexus->closed = closed;
     nexus->closed_arg = arg;
     iskra_timer_disarm(&nexus->retry_timer);

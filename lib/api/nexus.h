@@ -15,9 +15,11 @@
 enum iskra_nexus_state {
     ISKRA_NEXUS_OPENING,
     ISKRA_NEXUS_UP,
-    ISKRA_NEXUS_DOWN,    /* failed or lost; `error` says why */
-    ISKRA_NEXUS_CLOSING, /* last user gone: logging out */
-    ISKRA_NEXUS_CLOSED,  /* to be freed at the end of the round */
+    ISKRA_NEXUS_RECONNECTING, /* lost, and on its way back; LUNs stay, requests wait */
+    ISKRA_NEXUS_OFFLINE,      /* the same for too long: requests fail until it is back */
+    ISKRA_NEXUS_DOWN,         /* failed, or lost for good; `error` says why */
+    ISKRA_NEXUS_CLOSING,      /* last user gone: logging out */
+    ISKRA_NEXUS_CLOSED,       /* to be freed at the end of the round */
 };
 
 /* One who waits for the nexus to be up. */
@@ -50,6 +52,14 @@ struct iskra_nexus {
     void *closed_arg;
     struct iskra_error error;
     struct iskra_nexus_counts counts;
+    struct iskra_class_host_ops class_ops; /* the host's, with an ear for being given up */
+    struct {
+        uint64_t lost_ns;
+        unsigned failed_cnt;    /* tries since */
+        unsigned alike_cnt;     /* of these the last ones, that failed alike */
+        struct iskra_error why; /* in this way */
+        uint64_t said_ns;       /* when that was logged last */
+    } away;
     bool was_up;                    /* CLOSING: there is a session to log out of */
     struct iskra_timer retry_timer; /* OPENING: until the login is tried again */
     unsigned retry_cnt;             /* so far */
@@ -79,6 +89,30 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
 
 /* stats.c. */
 void iskra_stats_gather(const struct iskra_nexus *nexus, struct iskra_session_stats *s);
+
+/* ---- between nexus.c and the files beside it ---- */
+
+/* It has been logged in, and may be (again). */
+static inline bool iskra_nexus_was_up(const struct iskra_nexus *nexus)
+{
+    return nexus->state == ISKRA_NEXUS_UP || nexus->state == ISKRA_NEXUS_RECONNECTING ||
+           nexus->state == ISKRA_NEXUS_OFFLINE;
+}
+
+/* nexus->error as a negative errno. */
+int iskra_nexus_status(const struct iskra_nexus *nexus);
+void iskra_nexus_tell_waiters(struct iskra_nexus *nexus, int status);
+
+/* nexus_told.c */
+extern const struct iskra_initiator_ops iskra_nexus_initiator_ops;
+extern const struct iskra_shost_ops iskra_nexus_host_ops;
+
+/* nexus_recovery.c */
+void iskra_nexus_attach_host(struct iskra_nexus *nexus);
+void iskra_nexus_lost(void *owner, const struct iskra_error *why);
+void iskra_nexus_retry(void *owner, unsigned attempt, uint64_t delay_ns,
+                       const struct iskra_error *why);
+void iskra_nexus_reopened(void *owner);
 
 /* iskra_free(), as if in a round: ends everything at once. */
 void iskra_nexus_abandon_all(struct iskra *ctx);

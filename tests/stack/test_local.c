@@ -335,7 +335,8 @@ static void read_cut_after(struct cutter *cut, uint64_t byte_cnt, bool *ret_whol
     struct iskra_error err = {0};
     uint8_t buf[512];
     cutter_arm(cut, byte_cnt);
-    int rc = iskra_open_sync(ctx, rig_url(cutter_port(cut), 0, NULL), &lun, &err);
+    int rc =
+        iskra_open_sync(ctx, rig_url(cutter_port(cut), 0, "replacement_timeout=0"), &lun, &err);
     if (rc == 0)
         rc = iskra_read_sync(lun, buf, sizeof(buf), 512, &err);
     *ret_whole = rc == 0;

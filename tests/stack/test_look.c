@@ -257,22 +257,26 @@ static void a_unit_attention_is_an_event_and_the_read_is_done_again(void **state
     iskra_close_sync(lun);
 }
 
-static void a_lost_session_is_an_event_with_the_reason(void **state)
+static void a_session_that_is_lost_and_given_up_is_two_events_with_the_reason(void **state)
 {
     struct iskra_lun *lun = NULL;
     uint8_t block[512];
     rig = rig_start(NULL);
-    assert_int_equal(iskra_open_sync(ctx, rig_url(rig_port(rig), 0, NULL), &lun, NULL), 0);
+    assert_int_equal(
+        iskra_open_sync(ctx, rig_url(rig_port(rig), 0, "replacement_timeout=0"), &lun, NULL), 0);
     rig_stop(rig);
-    while (event_cnt < 2)
+    while (event_cnt < 3)
         assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
-    assert_int_equal(events[1].kind, ISKRA_EVENT_SESSION_LOST);
+    assert_int_equal(events[1].kind, ISKRA_EVENT_SESSION_RECOVERING);
     assert_int_equal(events[1].error.code, ISKRA_E_CONNECTION);
+    assert_int_equal(events[2].kind, ISKRA_EVENT_SESSION_GIVEN_UP);
+    assert_true(events[2].error.code != ISKRA_OK);
     assert_true(iskra_read_sync(lun, block, sizeof(block), 0, NULL) < 0);
     iskra_close_sync(lun);
     iskra_dispatch(ctx);
-    assert_int_equal(event_cnt, 2); /* it was told that it has ended */
-    rig = rig_start(NULL);          /* for the teardown */
+    assert_int_equal(event_cnt, 4);
+    assert_int_equal(events[3].kind, ISKRA_EVENT_SESSION_CLOSED);
+    rig = rig_start(NULL); /* for the teardown */
 }
 
 static void a_raw_lun_is_asked_nothing_and_takes_nothing_but_raw_commands(void **state)
@@ -386,7 +390,7 @@ int main(void)
         CASE(a_lun_that_does_not_exist_can_be_opened_raw),
         CASE(the_steps_of_a_read_are_told_while_somebody_listens),
         CASE(an_initiator_tells_its_name_and_when_it_wants_to_run),
-        CASE(a_lost_session_is_an_event_with_the_reason),
+        CASE(a_session_that_is_lost_and_given_up_is_two_events_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,112 @@
+/* A nexus whose session was lost and comes back: its state, its events, its lines in the log. LUNs
+ * stay and notice nothing but time; who wants to open one meanwhile waits, as long as requests do.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api/nexus.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* A target that is away for days is not worth a line every 3 s. */
+#define ALIKE_SAID_MAX   10u
+#define ALIKE_SILENCE_NS (60 * NS_PER_S)
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
+static uint64_t away_ns(const struct iskra_nexus *nexus)
+{
+    return nexus->ctx->round.now_ns - nexus->away.lost_ns;
+}
+
+void iskra_nexus_lost(void *owner, const struct iskra_error *why)
+{
+    struct iskra_nexus *nexus = owner;
+    if (nexus->state != ISKRA_NEXUS_UP)
+        return;
+    nexus->state = ISKRA_NEXUS_RECONNECTING;
+    nexus->error = *why;
+    nexus->away.lost_ns = nexus->ctx->round.now_ns;
+    nexus->away.failed_cnt = nexus->away.alike_cnt = 0;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "session %u: lost: %s; reconnecting",
+                  nexus->cls.sid, why->text);
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERING, why);
+}
+
+static bool alike(const struct iskra_error *a, const struct iskra_error *b)
+{
+    return a->code == b->code && a->sys_errno == b->sys_errno && a->conn_error == b->conn_error &&
+           a->login_class == b->login_class && a->login_detail == b->login_detail;
+}
+
+/* The first ten that fail in the same way, then one a minute. */
+static bool worth_a_line(struct iskra_nexus *nexus, const struct iskra_error *why)
+{
+    uint64_t now_ns = nexus->ctx->round.now_ns;
+    if (nexus->away.alike_cnt == 0 || !alike(&nexus->away.why, why))
+        nexus->away.alike_cnt = 0;
+    nexus->away.why = *why;
+    if (nexus->away.alike_cnt == ALIKE_SAID_MAX && now_ns < nexus->away.said_ns + ALIKE_SILENCE_NS)
+        return false;
+    nexus->away.said_ns = now_ns;
+    if (nexus->away.alike_cnt < ALIKE_SAID_MAX)
+        nexus->away.alike_cnt++;
+    return true;
+}
+
+void iskra_nexus_retry(void *owner, unsigned attempt, uint64_t delay_ns,
+                       const struct iskra_error *why)
+{
+    struct iskra_nexus *nexus = owner;
+    nexus->away.failed_cnt = attempt;
+    if (nexus->state != ISKRA_NEXUS_RECONNECTING && nexus->state != ISKRA_NEXUS_OFFLINE)
+        return;
+    nexus->error = *why;
+    if (worth_a_line(nexus, why))
+        iskra_api_log(nexus->ctx, ISKRA_LOG_INFO,
+                      "session %u: attempt %u failed: %s; next in %.1f s", nexus->cls.sid, attempt,
+                      why->text, seconds(delay_ns));
+}
+
+void iskra_nexus_reopened(void *owner)
+{
+    struct iskra_nexus *nexus = owner;
+    if (nexus->state != ISKRA_NEXUS_RECONNECTING && nexus->state != ISKRA_NEXUS_OFFLINE)
+        return;
+    nexus->state = ISKRA_NEXUS_UP;
+    nexus->counts.logins++;
+    memset(&nexus->error, 0, sizeof(nexus->error));
+    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO,
+                  "session %u: logged in again to %s at %s after %.1f s (attempt %u)",
+                  nexus->cls.sid, nexus->url.target, iskra_initiator_portal(nexus->ini),
+                  seconds(away_ns(nexus)), nexus->away.failed_cnt + 1);
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERED, NULL);
+    iskra_nexus_tell_waiters(nexus, 0);
+}
+
+/* The replacement timer has run out, or the class is terminated, which is told elsewhere. */
+static void transport_offline(void *host)
+{
+    struct iskra_nexus *nexus = iskra_container_of(host, struct iskra_nexus, host);
+    const struct iskra_session *session = nexus->cls.session;
+    iskra_shost_class_ops.transport_offline(host);
+    if (nexus->state != ISKRA_NEXUS_RECONNECTING || session == NULL ||
+        session->state == ISKRA_SESSION_TERMINATE)
+        return;
+    nexus->state = ISKRA_NEXUS_OFFLINE;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR,
+                  "session %u: not back after %.1f s: I/O fails until it is", nexus->cls.sid,
+                  seconds(away_ns(nexus)));
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_GIVEN_UP, &nexus->error);
+    iskra_work_schedule(&nexus->ctx->round.work, &nexus->up_work); /* who waits to open */
+}
+
+void iskra_nexus_attach_host(struct iskra_nexus *nexus)
+{
+    nexus->class_ops = iskra_shost_class_ops;
+    nexus->class_ops.transport_offline = transport_offline;
+    iskra_class_set_host(&nexus->cls, &nexus->class_ops, &nexus->host);
+}

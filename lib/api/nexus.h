@@ -59,6 +59,7 @@ struct iskra_nexus {
         unsigned alike_cnt;     /* of these the last ones, that failed alike */
         struct iskra_error why; /* in this way */
         uint64_t said_ns;       /* when that was logged last */
+        bool warned;            /* it has become noticeable */
     } away;
     bool was_up;                    /* CLOSING: there is a session to log out of */
     struct iskra_timer retry_timer; /* OPENING: until the login is tried again */

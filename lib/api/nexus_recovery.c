@@ -12,6 +12,10 @@
 #define ALIKE_SAID_MAX   10u
 #define ALIKE_SILENCE_NS (60 * NS_PER_S)
 
+/* A loss that somebody who waits for I/O may wonder about: from here on it is a warning, and so is
+ * its end. */
+#define NOTICED_NS NS_PER_S
+
 static double seconds(uint64_t ns)
 {
     return (double)ns / (double)NS_PER_S;
@@ -31,8 +35,9 @@ void iskra_nexus_lost(void *owner, const struct iskra_error *why)
     nexus->error = *why;
     nexus->away.lost_ns = nexus->ctx->round.now_ns;
     nexus->away.failed_cnt = nexus->away.alike_cnt = 0;
-    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "session %u: lost: %s; reconnecting",
-                  nexus->cls.sid, why->text);
+    nexus->away.warned = false;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "session %u: lost: %s; reconnecting", nexus->cls.sid,
+                  why->text);
     iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERING, why);
 }
 
@@ -65,6 +70,12 @@ void iskra_nexus_retry(void *owner, unsigned attempt, uint64_t delay_ns,
     if (nexus->state != ISKRA_NEXUS_RECONNECTING && nexus->state != ISKRA_NEXUS_OFFLINE)
         return;
     nexus->error = *why;
+    if (!nexus->away.warned && away_ns(nexus) >= NOTICED_NS) {
+        nexus->away.warned = true;
+        iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
+                      "session %u: lost %.1f s ago, %u attempts failed, the last one: %s",
+                      nexus->cls.sid, seconds(away_ns(nexus)), attempt, why->text);
+    }
     if (worth_a_line(nexus, why))
         iskra_api_log(nexus->ctx, ISKRA_LOG_INFO,
                       "session %u: attempt %u failed: %s; next in %.1f s", nexus->cls.sid, attempt,
@@ -79,7 +90,7 @@ void iskra_nexus_reopened(void *owner)
     nexus->state = ISKRA_NEXUS_UP;
     nexus->counts.logins++;
     memset(&nexus->error, 0, sizeof(nexus->error));
-    iskra_api_log(nexus->ctx, ISKRA_LOG_INFO,
+    iskra_api_log(nexus->ctx, nexus->away.warned ? ISKRA_LOG_WARNING : ISKRA_LOG_INFO,
                   "session %u: logged in again to %s at %s after %.1f s (attempt %u)",
                   nexus->cls.sid, nexus->url.target, iskra_initiator_portal(nexus->ini),
                   seconds(away_ns(nexus)), nexus->away.failed_cnt + 1);

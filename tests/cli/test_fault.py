@@ -15,10 +15,11 @@ SHORT = "timeout=1&abort_timeout=1&lu_reset_timeout=1&tgt_reset_timeout=1"
 SIZE = 1 << 20
 ZEROS = bytes(SIZE)
 
-# What goes wrong, what is done, keys of the URL -> exit code, what the one line says.
+# What goes wrong, what is done, keys of the URL -> exit code, what the one line says. A connection that is lost once is no error: the session
+# comes back, and what was to be done is done.
 ROWS = [
     ("drop:scsi-response(read)#1", "read", SHORT, 33, r"READ\(10\) .* timed out"),
-    ("drop:data-in(read)#2", "read", "max_recv=65536", 1, r"DataSN 2, expected 1"),
+    ("drop:data-in(read)#2", "read", "max_recv=65536", 0, None),
     ("drop:command(read)#1", "read", SHORT, 33, r"READ\(10\) .* timed out"),
     ("drop:command(write)#1", "write", SHORT, 33, r"WRITE\(10\) .* timed out"),
     ("drop:r2t#1", "write", SHORT + "&initial_r2t=yes&immediate_data=no", 33, r"WRITE\(10\) .* timed out"),
@@ -36,14 +37,14 @@ ROWS = [
     ("stall:data-out#1", "write", SHORT + "&immediate_data=no", 33, r"timed out"),
     ("stall:login#1", "read", "login_timeout=1", 8, r"no answer within 1 s"),
     ("close:login#1", "read", "login_retries=0", 1, r"the target closed the connection"),
-    ("close:data-in(read)#1", "read", "", 1, r"the target closed the connection"),
-    ("close:command(read)#1", "read", "", 1, r"the target closed the connection"),
-    ("close:data-out#1", "write", "immediate_data=no", 1, r"closed"),
-    ("corrupt=header:data-in(read)#1", "read", DIGESTS, 1, r"header digest"),
-    ("corrupt=header-digest:scsi-response(read)#1", "read", DIGESTS, 1, r"header digest"),
-    ("corrupt=data:data-in(read)#1", "read", DIGESTS, 1, r"data digest"),
-    ("corrupt=digest:data-in(read)#1", "read", DIGESTS, 1, r"data digest"),
-    ("corrupt=header:data-in(read)#1", "read", "", 1, r"tag"),
+    ("close:data-in(read)#1", "read", "", 0, None),
+    ("close:command(read)#1", "read", "", 0, None),
+    ("close:data-out#1", "write", "immediate_data=no", 0, None),
+    ("corrupt=header:data-in(read)#1", "read", DIGESTS, 0, None),
+    ("corrupt=header-digest:scsi-response(read)#1", "read", DIGESTS, 0, None),
+    ("corrupt=data:data-in(read)#1", "read", DIGESTS, 0, None),
+    ("corrupt=digest:data-in(read)#1", "read", DIGESTS, 0, None),
+    ("corrupt=header:data-in(read)#1", "read", "", 0, None),
     ("status=busy:command(read)#1+x2", "read", "", 0, None),
     ("status=task-set-full:command(read)#1", "read", "", 0, None),
     ("status=busy:command(write)#1", "write", "", 0, None),
@@ -54,12 +55,12 @@ ROWS = [
     ("sense=3/11/0:command(read)#1", "read", "", 5, r"MEDIUM ERROR"),
     ("sense=7/27/0:command(write)#1", "write", "", 5, r"DATA PROTECT"),
     ("sense=6/29/0:command(read)#1", "read", "", 0, None),
-    ("field=itt=5:data-in(read)#1", "read", "", 1, r"no such task"),
-    ("field=datasn+1:data-in(read)#1", "read", "", 1, r"DataSN 1, expected 0"),
-    ("field=offset+512:data-in(read)#1", "read", "", 1, r"Buffer Offset 512, expected 0"),
-    ("field=r2tsn+1:r2t#1", "write", "initial_r2t=yes&immediate_data=no", 1, r"R2TSN 1"),
-    ("field=length=0:r2t#1", "write", "initial_r2t=yes&immediate_data=no", 1, r"R2T"),
-    ("field=opcode=0x3e:scsi-response(read)#1", "read", "", 1, r"opcode 0x3e"),
+    ("field=itt=5:data-in(read)#1", "read", "", 0, None),
+    ("field=datasn+1:data-in(read)#1", "read", "", 0, None),
+    ("field=offset+512:data-in(read)#1", "read", "", 0, None),
+    ("field=r2tsn+1:r2t#1", "write", "initial_r2t=yes&immediate_data=no", 0, None),
+    ("field=length=0:r2t#1", "write", "initial_r2t=yes&immediate_data=no", 0, None),
+    ("field=opcode=0x3e:scsi-response(read)#1", "read", "", 0, None),
     ("field=maxcmdsn-1000:scsi-response#2", "read", "", 0, None),
     ("field=statusclass=3:login-response#1", "read", "login_retries=0", 19, r"status class 3"),
 ]
@@ -121,15 +122,15 @@ def a_write_that_was_answered_busy_is_on_the_disk():
 
 
 def a_fault_that_happens_once_does_not_meet_the_next_call():
-    with serve("close:data-in(read)#1", "stall:login#1@conn=3") as target:
-        equal(run(target, "read", "").returncode, 1, "the first")
+    with serve("close:data-in(read)#1", "stall:login#1@conn=4") as target:
+        equal(run(target, "read", "").returncode, 0, "the first")
         equal(run(target, "read", "").returncode, 0, "the second")
         equal(run(target, "read", "login_timeout=1").returncode, 8, "the third")
         equal(run(target, "read", "").returncode, 0, "the fourth")
         code, _, told = target.stop()
     equal(code, 0, "exit code of the target")
     equal([line for line in told.splitlines() if "fault" in line],
-          ["iskra: target: fault: close data-in #1 of connection 1", "iskra: target: fault: stall login #1 of connection 3"], "told")
+          ["iskra: target: fault: close data-in #1 of connection 1", "iskra: target: fault: stall login #1 of connection 4"], "told")
 
 
 def a_stalled_target_uses_no_processor_time():

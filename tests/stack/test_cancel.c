@@ -276,7 +276,7 @@ static void an_answer_to_an_abort_may_be_late(void **state)
     end();
 }
 
-static void an_abort_without_an_answer_ends_the_session_and_the_request(void **state)
+static void an_abort_without_an_answer_costs_the_connection_and_ends_the_request(void **state)
 {
     static const char *const silent[] = {"drop:tmf-response", "drop:tmf", "stall:tmf"};
     for (int i = 0; i < 3; i++) {
@@ -293,8 +293,7 @@ static void an_abort_without_an_answer_ends_the_session_and_the_request(void **s
         req_free(q);
         struct req *next = start(lun, ISKRA_READ, 0, 4096);
         run_until(&next->done_cnt, 1);
-        assert_int_equal(next->io.error.code, ISKRA_E_CONNECTION);
-        assert_non_null(strstr(next->io.error.text, "no answer to ABORT TASK within 20 s"));
+        assert_int_equal(next->io.status, 0); /* on the next one */
         req_free(next);
         assert_int_equal(iskra_close_sync(lun), 0);
         end();
@@ -750,7 +749,7 @@ int main(void)
         cmocka_unit_test(a_read_whose_status_got_lost_is_cancelled),
         cmocka_unit_test(a_status_that_is_on_its_way_wins),
         cmocka_unit_test(an_answer_to_an_abort_may_be_late),
-        cmocka_unit_test(an_abort_without_an_answer_ends_the_session_and_the_request),
+        cmocka_unit_test(an_abort_without_an_answer_costs_the_connection_and_ends_the_request),
         cmocka_unit_test(a_target_that_refuses_to_abort_leaves_the_request_its_timeout),
         cmocka_unit_test(a_session_that_is_cut_ends_what_was_to_be_cancelled),
         cmocka_unit_test(lost_requests_are_detached_and_their_memory_freed_at_once),

@@ -284,7 +284,7 @@ static void secrets_wipe(struct target_args *args)
     cli_secret_wipe(&args->mutual_password);
 }
 
-static void fault_told(void *arg, const char *text)
+static void told(void *arg, const char *text)
 {
     cli_error(arg, "%s", text);
 }
@@ -295,8 +295,8 @@ static int target_serve(const struct cli *cli, struct target_args *args, int sto
     struct iskra_target *target;
     struct iskra_target_portal *portal;
     if (cli->verbose) {
-        args->options.fault_told = fault_told;
-        args->options.fault_told_arg = (void *)(uintptr_t)cli;
+        args->options.fault_told = args->options.login_told = told;
+        args->options.fault_told_arg = args->options.login_told_arg = (void *)(uintptr_t)cli;
     }
     int rc = iskra_target_new(&args->options, &target, &err);
     secrets_wipe(args); /* the target has its own copies */

@@ -2,6 +2,7 @@
 #include "target/conn.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,19 @@ static enum login_status reinstate_judge(const struct iskra_target_conn *conn,
     return old->conn->cid == conn->cid ? LOGIN_OK : LOGIN_TOO_MANY;
 }
 
+static void tell(const struct iskra_target_options *options, const struct target_session *session)
+{
+    if (!options->login_told)
+        return;
+    char text[ISKRA_TARGET_NAME_MAX + 64], isid[2 * ISKRA_ISID_LEN + 1];
+    for (unsigned i = 0; i < ISKRA_ISID_LEN; i++)
+        (void)snprintf(isid + (size_t)2 * i, 3, "%02x", session->isid[i]);
+    (void)snprintf(text, sizeof(text), "%s of %s, ISID %s, TSIH %u",
+                   session->discovery ? "discovery" : "login", session->initiator_name, isid,
+                   session->tsih);
+    options->login_told(options->login_told_arg, text);
+}
+
 enum login_status target_session_begin(struct iskra_target_conn *conn)
 {
     struct iskra_target *target = conn->target;
@@ -86,6 +100,7 @@ enum login_status target_session_begin(struct iskra_target_conn *conn)
     conn->session = session;
     target->stats.session_cnt++;
     target->stats.login_cnt++;
+    tell(&target->options, session);
     return LOGIN_OK;
 }
 

@@ -124,6 +124,11 @@ struct iskra_target_options {
      * 2". It must not call the target. */
     void (*fault_told)(void *arg, const char *text);
     void *fault_told_arg;
+    /* NULL; called whenever an initiator has logged in, with one line: "login of iqn...., ISID
+     * 80a1b2c3d4e5, TSIH 7". The name in it is the initiator's choice. It must not call the target.
+     */
+    void (*login_told)(void *arg, const char *text);
+    void *login_told_arg;
 
     int (*random)(void *arg, void *buf,
                   size_t len); /* iskra_target_random; 0 or a negative errno */

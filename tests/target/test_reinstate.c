@@ -61,6 +61,40 @@ static void connections_are_limited(void **state)
     iskra_target_free(small);
 }
 
+static void login_told(void *arg, const char *text)
+{
+    strcat(arg, text);
+    strcat(arg, "\n");
+}
+
+static void each_login_is_told_with_its_isid(void **state)
+{
+    char told[1024] = "", expected[1024];
+    struct iskra_target_options options;
+    iskra_target_options_init(&options);
+    options.login_told = login_told;
+    options.login_told_arg = told;
+    struct iskra_target *telling = peer_target(&options);
+    struct peer one, two;
+    peer_open(&one, telling);
+    memcpy(one.isid, "\x80\x01\x02\x03\xfe\xff", 6);
+    peer_login(&one, TEXT(NAMES));
+    peer_open(&two, telling);
+    peer_login_send(&two, 1, 3, true, TEXT("InitiatorName=" PEER_INITIATOR "\0TargetName=nobody"));
+    peer_close(&two); /* refused: not told */
+    peer_open(&two, telling);
+    memcpy(two.isid, one.isid, 6);
+    peer_login(&two, TEXT("InitiatorName=" PEER_INITIATOR "\0SessionType=Discovery"));
+    snprintf(expected, sizeof(expected),
+             "login of " PEER_INITIATOR ", ISID 80010203feff, TSIH %u\n"
+             "discovery of " PEER_INITIATOR ", ISID 80010203feff, TSIH %u\n",
+             one.tsih, two.tsih);
+    assert_string_equal(told, expected);
+    peer_close(&one);
+    peer_close(&two);
+    iskra_target_free(telling);
+}
+
 static void two_isids_are_two_sessions(void **state)
 {
     struct peer two;
@@ -149,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(too_many_sessions_are_refused),
         T(connections_are_limited),
+        T(each_login_is_told_with_its_isid),
         T(two_isids_are_two_sessions),
         T(the_same_isid_throws_the_old_session_out),
         T(a_discovery_with_the_same_isid_leaves_the_session_alone),

@@ -67,7 +67,8 @@ struct cli {
     unsigned given_cnt;
     char **args; /* what is not an option */
     int arg_cnt;
-    struct iskra *ctx; /* set by cli_initiator_new() */
+    const struct iskra_platform *platform; /* of the initiator; NULL: the usual one */
+    struct iskra *ctx;                     /* set by cli_initiator_new() */
     struct cli_status_server *status;
 };
 

@@ -12,17 +12,26 @@
 #include <iskra/trace.h>
 
 #include "trace_print.h"
+#include "trace_race.h"
 
 enum {
     OPTION_OFFSET = CLI_OPTION_ID,
     OPTION_LENGTH,
     OPTION_NOTES,
     OPTION_NO_TIMES,
+    OPTION_RACE,
 };
 
 struct trace_args {
     uint64_t offset, len; /* len 0: one block */
     struct cli_trace_style style;
+    bool race;
+};
+
+/* What is being traced, and the race that it takes part in, if any. */
+struct tracer {
+    struct cli_trace trace;
+    struct cli_race *race;
 };
 
 static int args_take(const struct cli *cli, struct trace_args *ret)
@@ -46,6 +55,9 @@ static int args_take(const struct cli *cli, struct trace_args *ret)
         case OPTION_NO_TIMES:
             args.style.no_times = true;
             break;
+        case OPTION_RACE:
+            args.race = true;
+            break;
         default:
             break;
         }
@@ -56,7 +68,10 @@ static int args_take(const struct cli *cli, struct trace_args *ret)
 
 static void record_keep(void *arg, const struct iskra_trace_record *record)
 {
-    struct cli_trace *trace = arg;
+    struct tracer *tracer = arg;
+    struct cli_trace *trace = &tracer->trace;
+    if (tracer->race)
+        cli_race_watch(tracer->race, record);
     if (trace->cnt == trace->room) {
         unsigned room = trace->room ? 2 * trace->room : 1024;
         struct iskra_trace_record *list = realloc(trace->list, room * sizeof(*list));
@@ -70,32 +85,56 @@ static void record_keep(void *arg, const struct iskra_trace_record *record)
     trace->list[trace->cnt++] = *record;
 }
 
-static int login_trace(struct cli *cli, const struct trace_args *args, struct cli_trace *trace)
+static int login_trace(struct cli *cli, struct tracer *tracer)
 {
     struct iskra_error err = {0};
-    iskra_trace_steps(cli->ctx, record_keep, trace);
+    iskra_trace_steps(cli->ctx, record_keep, tracer);
     int rc = iskra_login_sync(cli->ctx, cli->args[0], &err);
     iskra_trace_steps(cli->ctx, NULL, NULL);
     return rc ? cli_fail(cli, rc, &err) : CLI_OK;
 }
 
+static void io_done(struct iskra_io *io)
+{
+    *(bool *)io->user = true;
+}
+
+/* As a _sync call does it, but that one has no time limit of its own. */
+static int io_trace(struct cli *cli, struct iskra_lun *lun, struct iskra_io *io,
+                    struct tracer *tracer)
+{
+    bool finished = false;
+    io->done = io_done;
+    io->user = &finished;
+    io->timeout_ns = tracer->race ? CLI_RACE_TIMEOUT_NS : 0;
+    iskra_trace_steps(cli->ctx, record_keep, tracer);
+    int rc = iskra_submit(lun, io);
+    while (rc == 0 && !finished)
+        (void)iskra_run_once(cli->ctx, -1); /* the request has a time limit, which ends this */
+    iskra_trace_steps(cli->ctx, NULL, NULL);
+    rc = rc ? rc : io->status;
+    return rc ? cli_fail(cli, rc, &io->error) : CLI_OK;
+}
+
 /* SPC-4 6.4: 36 bytes are what every device has. */
-static int inquiry_trace(struct cli *cli, struct iskra_lun *lun, struct cli_trace *trace)
+static int inquiry_trace(struct cli *cli, struct iskra_lun *lun, struct tracer *tracer)
 {
     static const uint8_t cdb[6] = {0x12, 0, 0, 0, 36, 0};
     uint8_t answer[36];
-    uint32_t answer_len;
-    struct iskra_error err = {0};
-    iskra_trace_steps(cli->ctx, record_keep, trace);
-    int rc = iskra_raw_sync(lun, cdb, sizeof(cdb), answer, sizeof(answer), &answer_len, &err);
-    iskra_trace_steps(cli->ctx, NULL, NULL);
-    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+    struct iovec iov = {answer, sizeof(answer)};
+    struct iskra_io io = {.op = ISKRA_RAW,
+                          .cdb = cdb,
+                          .cdb_len = sizeof(cdb),
+                          .iov = &iov,
+                          .iov_cnt = 1,
+                          .len = sizeof(answer)};
+    return io_trace(cli, lun, &io, tracer);
 }
 
 /* A READ, or a WRITE of what is there already: it is read before, and after it the LUN holds what
  * it held. */
 static int transfer_trace(struct cli *cli, struct iskra_lun *lun, bool write,
-                          const struct trace_args *args, struct cli_trace *trace)
+                          const struct trace_args *args, struct tracer *tracer)
 {
     struct iskra_lun_info info;
     iskra_lun_info(lun, &info);
@@ -110,25 +149,25 @@ static int transfer_trace(struct cli *cli, struct iskra_lun *lun, bool write,
         return cli_usage(cli, "%llu bytes at %llu reach beyond the end of LUN %llu at %llu",
                          (unsigned long long)len, (unsigned long long)args->offset,
                          (unsigned long long)info.lun, (unsigned long long)size);
-    void *data = malloc(len);
-    if (!data) {
+    struct iovec iov = {malloc(len), len};
+    if (!iov.iov_base) {
         cli_error(cli, "no memory for %llu bytes", (unsigned long long)len);
         return CLI_OTHER;
     }
     struct iskra_error err = {0};
-    int rc = write ? iskra_read_sync(lun, data, len, args->offset, &err) : 0;
-    if (rc == 0) {
-        iskra_trace_steps(cli->ctx, record_keep, trace);
-        rc = write ? iskra_write_sync(lun, data, len, args->offset, 0, &err)
-                   : iskra_read_sync(lun, data, len, args->offset, &err);
-        iskra_trace_steps(cli->ctx, NULL, NULL);
-    }
-    free(data);
-    return rc ? cli_fail(cli, rc, &err) : CLI_OK;
+    struct iskra_io io = {.op = write ? ISKRA_WRITE : ISKRA_READ,
+                          .offset = args->offset,
+                          .iov = &iov,
+                          .iov_cnt = 1,
+                          .len = len};
+    int rc = write ? iskra_read_sync(lun, iov.iov_base, len, args->offset, &err) : 0;
+    int exit_code = rc ? cli_fail(cli, rc, &err) : io_trace(cli, lun, &io, tracer);
+    free(iov.iov_base);
+    return exit_code;
 }
 
 static int lun_trace(struct cli *cli, const char *what, const struct trace_args *args,
-                     struct cli_trace *trace)
+                     struct tracer *tracer)
 {
     struct iskra_error err = {0};
     struct iskra_lun *lun;
@@ -136,17 +175,22 @@ static int lun_trace(struct cli *cli, const char *what, const struct trace_args 
     if (rc)
         return cli_fail(cli, rc, &err);
     bool write = strcmp(what, "write") == 0;
-    int exit_code = strcmp(what, "inquiry") == 0 ? inquiry_trace(cli, lun, trace)
-                                                 : transfer_trace(cli, lun, write, args, trace);
+    int exit_code = strcmp(what, "inquiry") == 0 ? inquiry_trace(cli, lun, tracer)
+                                                 : transfer_trace(cli, lun, write, args, tracer);
     (void)iskra_close_sync(lun); /* not what was asked about */
+    if (exit_code == CLI_OK && tracer->race && tracer->race->state != CLI_RACE_OVER) {
+        cli_error(cli, "no race: the answer was there before its time could be up");
+        exit_code = CLI_OTHER;
+    }
     return exit_code;
 }
 
 /* What failed is printed too: that is when one wants to see it. */
 static int trace_run(struct cli *cli)
 {
+    static struct cli_race race; /* the initiator's platform until the program ends */
     struct trace_args args;
-    struct cli_trace trace = {0};
+    struct tracer tracer = {0};
     int exit_code = args_take(cli, &args);
     if (exit_code)
         return exit_code;
@@ -155,16 +199,23 @@ static int trace_run(struct cli *cli)
     if (!login && strcmp(what, "read") != 0 && strcmp(what, "write") != 0 &&
         strcmp(what, "inquiry") != 0)
         return cli_usage(cli, "'%s' is none of read, write, inquiry, login", what);
+    if (args.race && login)
+        return cli_usage(cli, "--race is for commands, and login is none");
+    if (args.race) {
+        cli_race_init(&race);
+        tracer.race = &race;
+        cli->platform = &race.platform;
+    }
     if ((exit_code = cli_initiator_new(cli, NULL)))
         return exit_code;
-    exit_code = login ? login_trace(cli, &args, &trace) : lun_trace(cli, what, &args, &trace);
-    if (trace.lost_cnt)
-        cli_error(cli, "no memory for the last %u records", trace.lost_cnt);
+    exit_code = login ? login_trace(cli, &tracer) : lun_trace(cli, what, &args, &tracer);
+    if (tracer.trace.lost_cnt)
+        cli_error(cli, "no memory for the last %u records", tracer.trace.lost_cnt);
     if (cli->json)
-        cli_trace_print_json(&trace, &args.style);
+        cli_trace_print_json(&tracer.trace, &args.style);
     else
-        cli_trace_print(&trace, &args.style);
-    free(trace.list);
+        cli_trace_print(&tracer.trace, &args.style);
+    free(tracer.trace.list);
     return exit_code;
 }
 
@@ -173,6 +224,7 @@ static const struct cli_option options[] = {
     {"length", "SIZE", OPTION_LENGTH, "read, write: how many bytes [one block]"},
     {"notes", NULL, OPTION_NOTES, "the fragments of the notes beside each step"},
     {"no-times", NULL, OPTION_NO_TIMES, "without the columns that differ from run to run"},
+    {"race", NULL, OPTION_RACE, "the answer comes just after the command's time was up"},
     {0},
 };
 

@@ -46,6 +46,7 @@ int cli_initiator_new(struct cli *cli, const char *name)
     struct iskra_options options = {
         .size = sizeof(options),
         .initiator_name = name,
+        .platform = cli->platform,
         .log = log_line,
         .log_arg = cli,
     };

@@ -25,6 +25,8 @@ CASES = [
     ("login_with_mutual_chap", ["--user", "golden", "--password-file", "OURS", "--mutual-user", "disk", "--mutual-password-file", "THEIRS",
                                 "--chap", "sha3-256"], ["login"],
      "?user=golden&auth=sha3-256&password_file=OURS&target_user=disk&target_password_file=THEIRS&header_digest=crc32c&data_digest=crc32c"),
+    # The time is up, and the answer is in before the verdict.
+    ("timeout_that_is_handled", ["--fault", "delay=300ms:data-in(read)#1"], ["read", "--length", "4096", "--race"], ""),
 ]
 SECRETS = {"OURS": "golden-secret-of-ours", "THEIRS": "golden-secret-of-theirs"}
 # Two numbers are drawn for CHAP, an identifier on each side, and with one, two or three digits they make text of other lengths.
@@ -60,6 +62,10 @@ ORDER = {
         "prep_scsi_cmd_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "itt_to_ctask", "r2t_rsp", "hdr_recv_prep",
         "xmitworker", "prep_data_out_pdu", "xmit_task", "prep_data_out_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect",
         "complete_pdu", "complete_task", "scsi_done", "softirq_done", "decide_disposition", "io_completion", "done"],
+    "timeout_that_is_handled": [
+        "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit", "rq_timed_out_timer", "timeout_work",
+        "check_expired", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "rq_timed_out", "times_out",
+        "eh_cmd_timed_out", "eh_handled", "softirq_done", "decide_disposition", "io_completion", "done"],
     "write_with_immediate_data": [
         "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "xmitworker", "prep_scsi_cmd_pdu",
         "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",

@@ -70,7 +70,7 @@ static bool wait_for(const struct cli_status_server *server, int asker_fd, int f
 {
     struct pollfd fds[] = {
         {.fd = server->stop_fd, .events = POLLIN},
-        {.fd = asker_fd, .events = POLLRDHUP},
+        {.fd = asker_fd, .events = 0}, /* only that it is gone */
         {.fd = fd, .events = events},
     };
     int rc = poll(fds, 3, ANSWER_TIME_MS);

@@ -273,6 +273,21 @@ def sentences_of_recovery(place):
 
 
 @test
+def a_lost_session_says_when_it_is_tried_again(place):
+    with peers.Target(ISKRA, ["--ram", "1M"]) as target:
+        process = place.run("bench", "-q", "iscsi://%s/%s/0" % (target.portal, peers.NAME), "--time", "600")
+        place.wait_for(process, lambda s: s["session_state"] == "LOGGED_IN" and s["commands"] > 100)
+    session = place.wait_for(process, lambda s: s["reopening"] and s["attempt"] > 1)
+    assert 0 < session["replacement_s"] <= 120 and session["lost_s"] > 0 and "refused" in session["error"], session
+    lines = place.lines(process.pid)
+    equal((len(lines), lines[0].split()[4]), (2, "RECONNECTING"), lines)
+    assert re.fullmatch(r"    reconnecting: attempt \d+ (in [0-9.]+ m?s|under way), lost [0-9.]+ m?s ago: .*refused; I/O fails in [0-9.]+ s",
+                        lines[1]), lines
+    process.kill()
+    process.communicate(timeout=30)
+
+
+@test
 def metrics_follow_the_exposition_format(place):
     process = place.run("ping", "-q", "-c", "0", place.url)
     place.wait_for(process, lambda s: s["session_state"] == "LOGGED_IN")

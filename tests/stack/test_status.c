@@ -50,7 +50,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     iskra_free(ctx);
-    proxy_stop(proxy);
+    if (proxy != NULL)
+        proxy_stop(proxy);
     rig_stop(rig);
     return 0;
 }
@@ -140,6 +141,46 @@ static void what_is_out_and_what_waits_is_counted(void **state)
     iskra_close_sync(lun);
 }
 
+/* Rounds, until the only session is being opened again and a try has failed. */
+static void wait_for_a_failed_try(struct seen *seen)
+{
+    do {
+        assert_int_equal(iskra_run_once(ctx, WAIT_NS), 0);
+        seen->cnt = 0;
+        assert_int_equal(iskra_sessions(ctx, see, seen), 0);
+        assert_int_equal(seen->cnt, 1);
+    } while (!seen->list[0].reopening || seen->list[0].attempt < 2);
+}
+
+static void a_lost_session_says_when_it_is_tried_again(void **state)
+{
+    struct seen seen = {0};
+    struct iskra_lun *lun = open_lun(proxy_port(proxy), NULL);
+    proxy_stop(proxy); /* nobody listens there any more */
+    proxy = NULL;
+    wait_for_a_failed_try(&seen);
+    const struct iskra_session_status *st = &seen.list[0];
+    assert_string_equal(st->class_state, "FAILED");
+    assert_string_equal(st->session_state, "IN_RECOVERY");
+    assert_true(st->lost_ns > 0);
+    assert_true(st->next_attempt_ns < UINT64_C(4000000000));
+    assert_true(st->replacement_ns > 0 && st->replacement_ns <= INT64_C(120000000000));
+    if (strstr(st->error_text, "refused") == NULL)
+        fail_msg("%s", st->error_text);
+    iskra_close_sync(lun);
+}
+
+static void without_a_limit_what_waits_for_a_session_waits_for_ever(void **state)
+{
+    struct seen seen = {0};
+    struct iskra_lun *lun = open_lun(proxy_port(proxy), "replacement_timeout=-1");
+    proxy_stop(proxy);
+    proxy = NULL;
+    wait_for_a_failed_try(&seen);
+    assert_true(seen.list[0].replacement_ns == -1);
+    iskra_close_sync(lun);
+}
+
 static void each_session_is_shown_until_fn_has_seen_enough(void **state)
 {
     struct seen seen = {0};
@@ -175,6 +216,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_initiator_without_sessions_shows_none, setup, teardown),
         cmocka_unit_test_setup_teardown(a_session_at_rest_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_out_and_what_waits_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_session_says_when_it_is_tried_again, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(without_a_limit_what_waits_for_a_session_waits_for_ever,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(each_session_is_shown_until_fn_has_seen_enough, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_forked_child_is_shown_nothing, setup, teardown),

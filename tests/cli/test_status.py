@@ -69,6 +69,12 @@ class Place:
             time.sleep(0.01)
         raise AssertionError("no socket")
 
+    def ping(self):
+        """One that pings, and takes its signals as a command does that runs."""
+        process = self.run("ping", "-c", "0", "-i", "0.2", self.url)
+        process.stdout.readline()
+        return process
+
     def wait_for(self, process, wanted):
         """Until the process shows a session that is as wanted."""
         for _ in range(600):
@@ -124,7 +130,7 @@ class Liar:
 
 @test
 def a_session_has_a_line_and_a_document(place):
-    process = place.run("ping", "-q", "-c", "0", place.url)
+    process = place.ping()
     session = place.wait_for(process, lambda s: s["session_state"] == "LOGGED_IN" and s["tx_pdus"] > 3)
     equal((session["target"], session["rung"], session["reopening"], session["logins"]), (peers.NAME, "NONE", False, 1))
     assert re.fullmatch("[0-9a-f]{12}", session["isid"]), session
@@ -150,7 +156,7 @@ def a_process_in_a_blocking_call_answers(place):
 
 @test
 def directory_and_socket_are_the_users_alone(place):
-    process = place.run("ping", "-q", "-c", "0", place.url)
+    process = place.ping()
     equal(stat.S_IMODE(os.stat(place.folder).st_mode), 0o700)
     equal(stat.S_IMODE(os.stat(place.sock(process.pid)).st_mode), 0o600)
     end(process)
@@ -181,7 +187,7 @@ def a_symbolic_link_is_not_followed(place):
 
 @test
 def a_stuck_process_gives_no_answer_within_a_second(place):
-    process = place.run("ping", "-q", "-c", "0", place.url)
+    process = place.ping()
     process.send_signal(signal.SIGSTOP)
     equal(place.json(process.pid), {"pid": process.pid, "answer": "none", "sessions": []})
     assert "no answer within 1 s" in place.lines(process.pid)[0]
@@ -191,7 +197,7 @@ def a_stuck_process_gives_no_answer_within_a_second(place):
 
 @test
 def the_socket_of_a_dead_process_is_removed(place):
-    process = place.run("ping", "-q", "-c", "0", place.url)
+    process = place.ping()
     process.kill()
     process.communicate(timeout=30)
     equal(os.path.exists(place.sock(process.pid)), True)
@@ -289,7 +295,7 @@ def a_lost_session_says_when_it_is_tried_again(place):
 
 @test
 def metrics_follow_the_exposition_format(place):
-    process = place.run("ping", "-q", "-c", "0", place.url)
+    process = place.ping()
     place.wait_for(process, lambda s: s["session_state"] == "LOGGED_IN")
     with Liar(place, json.dumps({"command": "cp", "sessions": [{"session": 1, "target": 'a"b\\c'}]}).encode()):
         text = place.status("--metrics")

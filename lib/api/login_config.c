@@ -11,13 +11,19 @@ static struct iskra_digest_prefs digest_prefs(const struct iskra_digest_list *li
     return prefs;
 }
 
+const char *iskra_login_name(const struct iskra_nexus *nexus)
+{
+    const struct iskra_settings *s = &nexus->url.settings;
+    return s->initiator_name[0] ? s->initiator_name : nexus->ctx->name.name;
+}
+
 void iskra_login_configure(const struct iskra_nexus *nexus, struct iskra_initiator_config *cfg)
 {
     bool discovery = nexus->entry != NULL;
     const struct iskra_url *url = &nexus->url;
     const struct iskra_settings *s = &url->settings;
     iskra_initiator_config_default(cfg, discovery);
-    cfg->initiator_name = s->initiator_name[0] ? s->initiator_name : nexus->ctx->name.name;
+    cfg->initiator_name = iskra_login_name(nexus);
     cfg->target_name = discovery ? NULL : url->target;
     cfg->host = url->host;
     cfg->port = url->port;

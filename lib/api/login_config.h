@@ -7,6 +7,9 @@
 /* The strings are the nexus's; its credentials are lent, and it outlives its initiator. */
 void iskra_login_configure(const struct iskra_nexus *nexus, struct iskra_initiator_config *cfg);
 
+/* The initiator name it goes by. */
+const char *iskra_login_name(const struct iskra_nexus *nexus);
+
 /* Logs what is allowed and yet unwise about the credentials. */
 void iskra_login_warn(const struct iskra_nexus *nexus);
 

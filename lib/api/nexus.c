@@ -3,8 +3,10 @@
 #include "api/nexus.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "api/isid_lock.h"
 #include "api/login_config.h"
 #include "api/look.h"
 #include "api/lun.h"
@@ -22,6 +24,7 @@ static void nexus_free(struct iskra_nexus *nexus)
     iskra_class_done(&nexus->cls);
     iskra_shost_done(&nexus->host);
     iskra_url_wipe(&nexus->url);
+    iskra_isid_lock_drop(nexus->isid_lock_fd);
     pf->free(pf->arg, nexus);
 }
 
@@ -104,8 +107,23 @@ static void retry_now(struct iskra_timer *timer, uint64_t now_ns)
         iskra_nexus_initiator_ops.down(nexus, &err);
 }
 
+/* Before anything is sent: the login itself would throw the other session out. */
+static int isid_lock(struct iskra_nexus *nexus, struct iskra_error *err)
+{
+    const struct iskra_url *url = &nexus->url;
+    char portal[sizeof(url->host) + 8];
+    if (!url->settings.isid_given || nexus->entry != NULL)
+        return 0;
+    (void)snprintf(portal, sizeof(portal), "%s:%u", url->host, url->port);
+    return iskra_isid_lock_take(iskra_login_name(nexus), url->settings.isid, url->target, portal,
+                                &nexus->isid_lock_fd, err);
+}
+
 static int nexus_open(struct iskra_nexus *nexus, struct iskra_error *err)
 {
+    int rc = isid_lock(nexus, err);
+    if (rc)
+        return rc;
     iskra_login_warn(nexus);
     if (iskra_timer_init(&nexus->retry_timer, &nexus->ctx->round.timers, retry_now) < 0)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a session");
@@ -121,6 +139,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a session");
     nexus->ctx = ctx;
     nexus->url = *url;
+    nexus->isid_lock_fd = -1;
     iskra_list_init(&nexus->waiters);
     iskra_list_init(&nexus->luns);
     iskra_list_init(&nexus->opens);

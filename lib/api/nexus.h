@@ -62,6 +62,7 @@ struct iskra_nexus {
         bool warned;            /* it has become noticeable */
     } away;
     bool was_up;                    /* CLOSING: there is a session to log out of */
+    int isid_lock_fd;               /* isid= (isid_lock.h); -1: none */
     struct iskra_timer retry_timer; /* OPENING: until the login is tried again */
     unsigned retry_cnt;             /* so far */
     /* Discovery only. */

@@ -316,6 +316,36 @@ static void who_opens_meanwhile_waits_as_long_as_requests_do(void **state)
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+/* Before the first login is through it fails at once, with the reason; from then on it goes on. */
+static void an_open_that_is_cut_at_any_moment_fails_fast_or_goes_on(void **state)
+{
+    unsigned well = 0, failed = 0;
+    for (unsigned rounds = 0; rounds < 24; rounds++) {
+        struct {
+            unsigned cnt;
+            int status;
+            struct iskra_lun *lun;
+        } o = {0};
+        assert_int_equal(iskra_open(ctx, url(NULL), opened, &o, NULL), 0);
+        for (unsigned i = 0; i < rounds && o.cnt == 0; i++)
+            assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
+        restart();
+        while (o.cnt == 0)
+            assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
+        if (o.status != 0) {
+            failed++;
+            continue;
+        }
+        well++;
+        start(o.lun, ISKRA_READ);
+        wait_for_all();
+        all_are_right();
+        assert_int_equal(iskra_close_sync(o.lun), 0);
+    }
+    assert_true(failed > 0);
+    assert_true(well > 0);
+}
+
 static void a_close_while_it_is_away_ends_at_once(void **state)
 {
     struct iskra_lun *lun = open_lun(NULL);
@@ -404,6 +434,7 @@ int main(void)
         TEST(away_for_119_seconds_nothing_fails),
         TEST(away_for_121_seconds_everything_fails_and_then_it_works_again),
         TEST(who_opens_meanwhile_waits_as_long_as_requests_do),
+        TEST(an_open_that_is_cut_at_any_moment_fails_fast_or_goes_on),
         TEST(a_close_while_it_is_away_ends_at_once),
         TEST(a_second_session_with_the_same_isid_is_refused_with_the_pid_of_the_first),
         TEST(of_two_that_throw_each_other_out_one_gives_up),

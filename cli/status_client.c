@@ -68,6 +68,18 @@ static bool is_asked(const struct asking *asking, long pid)
     return false;
 }
 
+/* False: a socket's path is no longer than this, so there is none. */
+static bool path_join(char *path, size_t size, const char *dir, const char *name)
+{
+    size_t dir_len = strlen(dir), name_len = strlen(name);
+    if (dir_len + 1 + name_len >= size)
+        return false;
+    memcpy(path, dir, dir_len);
+    path[dir_len] = '/';
+    memcpy(path + dir_len + 1, name, name_len + 1);
+    return true;
+}
+
 static void directory_take(struct asking *asking, const char *dir)
 {
     DIR *d = opendir(dir);
@@ -76,8 +88,8 @@ static void directory_take(struct asking *asking, const char *dir)
     for (struct dirent *e; (e = readdir(d)) != NULL && asking->cnt < PROCESSES_MAX;) {
         struct asked *a = &asking->list[asking->cnt];
         long pid = pid_of(e->d_name);
-        int len = snprintf(a->path, sizeof(a->path), "%s/%s", dir, e->d_name);
-        if (pid == 0 || is_asked(asking, pid) || len < 0 || (size_t)len >= sizeof(a->path))
+        if (pid == 0 || is_asked(asking, pid) ||
+            !path_join(a->path, sizeof(a->path), dir, e->d_name))
             continue;
         a->pid = pid;
         a->answer = CLI_STATUS_SILENT;

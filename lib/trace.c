@@ -184,8 +184,9 @@ const char *iskra_step_detail_word(unsigned step, uint32_t value)
         return iskra_cdb_name((uint8_t)value, 0);
     if (strcmp(detail, "error") == 0)
         return iskra_conn_error_name(value);
-    if (strcmp(detail, "verdict") == 0)
-        return iskra_eh_verdict_name((enum iskra_eh_verdict)value);
+    const struct iskra_verdict_words *words = iskra_verdict_row_words(value);
+    if (strcmp(detail, "row") == 0 && words != NULL)
+        return words->word;
     if (strcmp(detail, "param") == 0 && value < __atomic_load_n(&params.cnt, __ATOMIC_ACQUIRE))
         return __atomic_load_n(&params.names, __ATOMIC_RELAXED)[value];
     return "";

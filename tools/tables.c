@@ -9,6 +9,7 @@
 #include "scsi/device.h"
 #include "scsi/disposition.h"
 #include "scsi/host.h"
+#include "verdict.h"
 #include "wire/cdb.h"
 
 #define TEXT_LEN 160
@@ -245,6 +246,19 @@ static void prep_print(void)
                names[iskra_sdev_prep_state_check((enum iskra_sdev_state)state, true)]);
 }
 
+/* ---- the timeout verdict ---- */
+
+static void verdict_print(void)
+{
+    printf("\n### Timeout verdict (`eh_cmd_timed_out`): the first row that applies\n\n"
+           "| Row | When | Verdict | And |\n| --- | --- | --- | --- |\n");
+    for (unsigned row = 1; row < ISKRA_VERDICT_ROW_CNT; row++) {
+        const struct iskra_verdict_words *w = iskra_verdict_row_words(row);
+        printf("| %s | %s | %s | %s |\n", w->word, w->when, iskra_eh_verdict_name(w->verdict),
+               w->effect);
+    }
+}
+
 int main(void)
 {
     host_bytes_print();
@@ -253,5 +267,6 @@ int main(void)
     for (unsigned i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
         machine_print(&machines[i]);
     prep_print();
+    verdict_print();
     return 0;
 }

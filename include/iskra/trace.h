@@ -103,7 +103,7 @@ struct iskra_trace_record {
     X(CHECK_EXPIRED, "check_expired", "block", "F36", "")                                          \
     X(RQ_TIMED_OUT, "rq_timed_out", "block", "F36 F37", "")                                        \
     X(TIMES_OUT, "times_out", "scsi", "F37 F38 F39 F40", "")                                       \
-    X(EH_CMD_TIMED_OUT, "eh_cmd_timed_out", "iscsi", "F40", "verdict")                             \
+    X(EH_CMD_TIMED_OUT, "eh_cmd_timed_out", "iscsi", "F40", "row")                                 \
     X(EH_HANDLED, "eh_handled", "block", "F41", "")                                                \
     X(EH_RESET_TIMER, "eh_reset_timer", "block", "F42", "")                                        \
     X(EH_NOT_HANDLED, "eh_not_handled", "block", "F43", "")                                        \
@@ -140,8 +140,8 @@ ISKRA_PUBLIC const char *iskra_step_layer(unsigned step);
 ISKRA_PUBLIC const char *iskra_step_notes(unsigned step);
 ISKRA_PUBLIC const char *iskra_step_detail(unsigned step);
 
-/* What a detail's value is called: an opcode's, a CDB's, a parameter's name; "" if it is just a
- * number. Static storage. */
+/* What a detail's value is called: an opcode's, a CDB's, a parameter's name, a verdict's row; "" if
+ * it is just a number. Static storage. */
 ISKRA_PUBLIC const char *iskra_step_detail_word(unsigned step, uint32_t value);
 
 /* One record as a line of text without a time and without a newline, NUL-terminated in buf; returns

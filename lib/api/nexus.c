@@ -251,6 +251,7 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
     iskra_timer_disarm(&nexus->retry_timer);
     bool ended = nexus->ended || nexus->ini == NULL; /* nothing to log out of */
     nexus->state = ended ? ISKRA_NEXUS_CLOSED : ISKRA_NEXUS_CLOSING;
+    iskra_class_shut_down(&nexus->cls);
     if (ended)
         iskra_work_schedule(&nexus->ctx->round.work, &nexus->free_work);
     else
@@ -263,6 +264,7 @@ static void abandon(struct iskra_nexus *nexus)
     const struct iskra_error why = {
         .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the initiator is freed"};
     nexus->state = ISKRA_NEXUS_CLOSED; /* first: what a callback opens now must not join it */
+    iskra_class_shut_down(&nexus->cls);
     iskra_open_abandon(nexus, &why);
     iskra_look_abandon(nexus, &why);
     ISKRA_LIST_FOREACH(l, &nexus->luns)

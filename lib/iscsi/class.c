@@ -42,23 +42,32 @@ void iskra_class_block_devices(struct iskra_class *cls)
         cls->host_ops->block(cls->host);
 }
 
-/* The replacement timer's 0 means at once, but never from inside the request. */
+/* The replacement timer's 0 means at once, but never from inside the request. One that runs already
+ * goes on: it was not over yet. */
 void iskra_class_block_session(struct iskra_class *cls)
 {
     iskra_class_block_devices(cls);
     set_state(cls, ISKRA_CLASS_FAILED);
     int64_t timeout_ns = cls->session->params.replacement_timeout_ns;
-    if (timeout_ns >= 0)
+    if (timeout_ns >= 0 && !iskra_timer_armed(&cls->recovery_timer))
         iskra_timer_arm(&cls->recovery_timer, cls->round->now_ns + (uint64_t)timeout_ns);
 }
 
 void iskra_class_unblock_session(struct iskra_class *cls)
 {
-    iskra_timer_disarm(&cls->recovery_timer);
     set_state(cls, ISKRA_CLASS_LOGGED_IN);
     cls->blocked = false;
     if (cls->host_ops != NULL)
         cls->host_ops->unblock(cls->host);
+    else
+        iskra_class_ready(cls);
+}
+
+void iskra_class_ready(struct iskra_class *cls)
+{
+    if (cls->state != ISKRA_CLASS_LOGGED_IN || cls->blocked)
+        return;
+    iskra_timer_disarm(&cls->recovery_timer);
 }
 
 /* A session that was up stays LOGGED_IN here, so that its commands hear NO_CONNECT from the session
@@ -71,11 +80,20 @@ void iskra_class_terminate(struct iskra_class *cls)
     transport_offline(cls);
 }
 
+/* Logged in, but the devices have not been found to be what they were: they stop waiting for that,
+ * and the session goes on. */
 static void replacement_timed_out(struct iskra_timer *t, uint64_t now_ns)
 {
     (void)now_ns;
     struct iskra_class *cls = iskra_container_of(t, struct iskra_class, recovery_timer);
     struct iskra_session *s = cls->session;
+    if (s->state == ISKRA_SESSION_LOGGED_IN) {
+        if (cls->host_ops != NULL)
+            cls->host_ops->transport_offline(cls->host);
+        return;
+    }
+    if (cls->state == ISKRA_CLASS_LOGGED_IN) /* lost again, and not stopped yet */
+        set_state(cls, ISKRA_CLASS_FAILED);
     set_state(cls, ISKRA_CLASS_FREE);
     if (iskra_session_may_become(s->state, ISKRA_SESSION_RECOVERY_FAILED))
         iskra_session_set_state(s, ISKRA_SESSION_RECOVERY_FAILED);
@@ -117,6 +135,11 @@ void iskra_class_done(struct iskra_class *cls)
     if (cls->gone != NULL)
         *cls->gone = true;
     memset(cls, 0, sizeof(*cls));
+}
+
+void iskra_class_shut_down(struct iskra_class *cls)
+{
+    cls->shutting_down = true;
 }
 
 void iskra_class_set_host(struct iskra_class *cls, const struct iskra_class_host_ops *ops,

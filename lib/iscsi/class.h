@@ -4,7 +4,11 @@
  *
  * class session: LOGGED_IN, FAILED, FREE. Devices are blocked as soon as the connection fails or is
  * stopped for recovery (dispatch stops at once, decision 12), unblocked by START_CONN; when the
- * replacement timer runs out first, or the session is terminated, they are told to fail. */
+ * replacement timer runs out first, or the session is terminated, they are told to fail.
+ *
+ * A login is not the end of a recovery: the host above looks whether the devices are still what
+ * they were (decision 23) and says iskra_class_ready(). Only then is the replacement timer
+ * disarmed, so that a target that logs in and answers nothing cannot hold its devices for ever. */
 #ifndef ISKRA_ISCSI_CLASS_H
 #define ISKRA_ISCSI_CLASS_H
 
@@ -22,8 +26,10 @@ const char *iskra_class_state_name(enum iskra_class_state state);
 
 /* What the class asks of the mid-layer above; implemented by scsi/host.c. */
 struct iskra_class_host_ops {
-    void (*block)(void *host);   /* devices BLOCK, queues stopped */
-    void (*unblock)(void *host); /* devices RUNNING, queues run */
+    void (*block)(void *host); /* devices BLOCK, queues stopped */
+    /* The session is up: devices that are what they were RUNNING, queues run. Answered by
+     * iskra_class_ready(), from inside or later. */
+    void (*unblock)(void *host);
     void (*transport_offline)(
         void *host);                  /* replacement timer ran out, or TERM: what waits must die */
     void (*session_gone)(void *host); /* the session is about to be freed; may be NULL */
@@ -49,6 +55,7 @@ struct iskra_class {
     uint32_t sid; /* what CREATE_SESSION will answer: 1, or set by the owner after init */
     enum iskra_class_state state;
     bool blocked;                  /* the devices above were told so */
+    bool shutting_down;            /* by iskra_class_shut_down */
     struct iskra_session *session; /* NULL before CREATE_SESSION */
     struct iskra_timer recovery_timer;
     struct iskra_work event_work; /* delivers queued events at the end of the round */
@@ -65,8 +72,15 @@ int iskra_class_init(struct iskra_class *cls, struct iskra_round *round,
 /* Destroys session and connections without a word to the sink; allowed from inside the sink;
  * accepts a zeroed object. Commands that are out get their scsi_done first. */
 void iskra_class_done(struct iskra_class *cls);
+/* Its owner will not have it recovered (verdict row 2, decision 7): commands that expire while the
+ * session is not up end then. */
+void iskra_class_shut_down(struct iskra_class *cls);
 void iskra_class_set_host(struct iskra_class *cls, const struct iskra_class_host_ops *ops,
                           void *host);
+
+/* From the host, after unblock(): its devices can be used, or fail for reasons of their own.
+ * Nothing if the session was lost again meanwhile. */
+void iskra_class_ready(struct iskra_class *cls);
 
 /* Implements struct iskra_if_ops.request with the class as handle. */
 extern const struct iskra_if_ops iskra_class_if_ops;

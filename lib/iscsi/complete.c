@@ -176,6 +176,8 @@ static enum iskra_conn_error complete_mgmt(struct iskra_conn *conn, const uint8_
         return error;
     if (task->ping != NULL)
         iskra_ping_answered(task->ping, data, len);
+    else if (task == conn->keepalive.task)
+        iskra_keepalive_answered(conn);
     else if (task == conn->session->tmfs.task)
         iskra_tmf_answered(conn->session, hdr[2]);
     else

@@ -26,6 +26,7 @@ static void conn_free(struct iskra_conn *conn)
 {
     const struct iskra_platform *pf = conn->session->round->pf;
     iskra_tcp_conn_done(&conn->tcp);
+    iskra_keepalive_done(conn);
     pf->free(pf->arg, conn->login_data);
     pf->free(pf->arg, conn);
 }
@@ -46,11 +47,11 @@ int iskra_conn_create(struct iskra_session *s, uint32_t cid, struct iskra_conn *
     iskra_work_init(&conn->xmitwork, iskra_xmitworker);
     iskra_work_init(&conn->resume_work, resume_run);
     conn->login_data = pf->alloc(pf->arg, ISKRA_CONN_BUF_LEN);
-    int rc = conn->login_data == NULL
-                 ? -ENOMEM
-                 : iskra_tcp_conn_init(&conn->tcp, &iskra_conn_tcp_ops, pf, &s->round->trace,
-                                       (uint16_t)s->sid,
-                                       s->cmds_max < TX_PDU_MIN ? TX_PDU_MIN : s->cmds_max);
+    int rc = conn->login_data == NULL ? -ENOMEM : iskra_keepalive_init(conn);
+    if (rc == 0)
+        rc = iskra_tcp_conn_init(&conn->tcp, &iskra_conn_tcp_ops, pf, &s->round->trace,
+                                 (uint16_t)s->sid,
+                                 s->cmds_max < TX_PDU_MIN ? TX_PDU_MIN : s->cmds_max);
     if (rc == 0 && iskra_list_empty(&s->pool))
         rc = -EBUSY;
     if (rc != 0) {
@@ -74,6 +75,11 @@ void iskra_conn_destroy(struct iskra_conn *conn)
     iskra_list_remove(&conn->link);
     iskra_list_push_back(&s->pool, &conn->login_task->link);
     conn_free(conn);
+}
+
+bool iskra_conn_lends(const struct iskra_conn *conn)
+{
+    return conn->ping_cnt + conn->late_answer_cnt < ISKRA_MGMT_LENDABLE_MAX;
 }
 
 struct iskra_conn *iskra_conn_find(const struct iskra_session *s, uint32_t cid)
@@ -195,6 +201,11 @@ static void task_put(struct iskra_tcp_conn *tcp, struct iskra_tcp_task *task)
     iskra_task_put(iskra_task_of(task));
 }
 
+static void received(struct iskra_tcp_conn *tcp)
+{
+    iskra_keepalive_received(iskra_conn_of(tcp));
+}
+
 static void conn_failure(struct iskra_tcp_conn *tcp, enum iskra_conn_error error)
 {
     iskra_conn_failure(iskra_conn_of(tcp), error);
@@ -232,6 +243,7 @@ const struct iskra_tcp_ops iskra_conn_tcp_ops = {
     .task_get = task_get,
     .task_put = task_put,
     .conn_failure = conn_failure,
+    .received = received,
     .closed = closed,
     .write_space = write_space,
 };

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "iscsi/keepalive.h"
 #include "iscsi/task.h"
 #include "list.h"
 #include "tcp/port.h"
@@ -74,6 +75,7 @@ struct iskra_conn {
     struct iskra_nop_reply nop_replies[ISKRA_NOP_REPLIES_MAX];
     uint32_t nop_head, nop_cnt;
 
+    struct iskra_keepalive keepalive;
     uint32_t ping_cnt;        /* tasks of our own pings; at most ISKRA_PINGS_MAX */
     uint32_t unconfirmed_cnt; /* StatSNs since `confirmed_at` that no PDU has acknowledged */
     uint64_t confirmed_at;    /* tx_pdus then */
@@ -90,6 +92,10 @@ static inline struct iskra_conn *iskra_conn_of(struct iskra_tcp_conn *tcp)
 {
     return iskra_container_of(tcp, struct iskra_conn, tcp);
 }
+
+/* Of the management tasks, is there one for a user's ping, or for a tag that is kept for its late
+ * answer? */
+bool iskra_conn_lends(const struct iskra_conn *conn);
 
 /* conn.c. Takes the session's memory table and one task. 0, -ENOMEM, or -EBUSY when the session has
  * no free task. */

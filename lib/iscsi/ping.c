@@ -87,9 +87,9 @@ static int refused(const struct iskra_conn *conn, uint32_t len, struct iskra_err
         return iskra_fail(err, ISKRA_E_USAGE, EMSGSIZE,
                           "a ping with %u bytes of data; at most %u are possible here", len,
                           data_len_max(&s->params));
-    if (conn->ping_cnt >= ISKRA_PINGS_MAX || iskra_list_empty(&s->pool))
+    if (conn->ping_cnt >= ISKRA_PINGS_MAX || !iskra_conn_lends(conn))
         return iskra_fail(err, ISKRA_E_USAGE, EBUSY, "no ping: %u are not answered yet",
-                          conn->ping_cnt);
+                          conn->ping_cnt + conn->late_answer_cnt);
     return 0;
 }
 

@@ -71,6 +71,9 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     task->cmd = cmd;
     task->opcode = ISKRA_OP_SCSI_CMD;
     task->takes_cmd_sn = true;
+    task->queued_no = ++s->queued_cnt;
+    task->tcp.last_xfer = task->last_timeout = conn->tcp.xfers;
+    task->have_checked_conn = false;
     task->tcp.dir = cmd->dir;
     task->tcp.transfer_len = cmd->transfer_len;
     iskra_sg_cursor_init(&task->tcp.sg, cmd->iov, cmd->iov_cnt, cmd->iov_skip);

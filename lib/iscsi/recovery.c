@@ -93,6 +93,7 @@ int iskra_start_conn(struct iskra_conn *conn, struct iskra_error *err)
         s->age = (s->age + 1) & ISKRA_ITT_AGE_MASK;
     conn->stop_flag = ISKRA_CONN_STOP_NONE;
     conn->stage = ISKRA_CONN_STAGE_STARTED;
+    iskra_keepalive_start(conn);
     iskra_session_set_state(s, ISKRA_SESSION_LOGGED_IN);
     return 0;
 }
@@ -121,6 +122,7 @@ static void stop_traffic(struct iskra_conn *conn)
     conn->tx_full = false;
     iskra_work_cancel(&conn->xmitwork);
     iskra_work_cancel(&conn->resume_work);
+    iskra_keepalive_stop(conn);
     if (conn->sock != NULL)
         conn->sock->ops->unbind_conn(conn->sock);
     conn->sock = NULL;

@@ -107,6 +107,8 @@ static enum iskra_conn_error mgmt_rejected(struct iskra_conn *conn, struct iskra
     enum iskra_conn_error error = ISKRA_CONN_OK;
     if (task->ping != NULL)
         iskra_ping_rejected(task->ping, hdr[2]);
+    else if (task == conn->keepalive.task)
+        iskra_keepalive_answered(conn);
     else if (task == conn->session->tmfs.task)
         iskra_tmf_rejected(conn->session);
     else

@@ -22,6 +22,10 @@
 #define ISKRA_CMDS_LIMIT       4096u
 #define ISKRA_MGMT_CMDS_MAX    15u
 
+/* Of these one is the login task and three are never lent to others: for task management, the watch
+ * over the connection, and a Logout. */
+#define ISKRA_MGMT_LENDABLE_MAX (ISKRA_MGMT_CMDS_MAX - 4u)
+
 struct iskra_conn;
 struct iskra_class;
 
@@ -68,6 +72,7 @@ struct iskra_session {
     uint32_t r2ts_per_task;  /* there is memory for */
     uint32_t cmds_max, scsi_cmds_max;
     uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_max */
+    uint64_t queued_cnt;       /* commands accepted, ever */
     struct iskra_list pool;    /* FREE tasks, oldest first */
     struct iskra_list refused; /* commands that queuecommand answered itself: scsi_done is due */
     struct iskra_work refused_work;

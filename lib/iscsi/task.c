@@ -58,6 +58,7 @@ static void task_free(struct iskra_task *task)
     struct iskra_session *s = task->session;
     struct iskra_cmnd *cmd = task->cmd;
     task->cmd = NULL;
+    iskra_keepalive_task_gone(task->conn, task);
     if (task->ping != NULL)
         iskra_ping_task_gone(task->ping, task);
     task->ping = NULL;
@@ -88,7 +89,7 @@ void iskra_task_put(struct iskra_task *task)
 /* No memory will be there for a read's data; R2Ts of a write are dropped without any. */
 bool iskra_task_keep_tag(struct iskra_task *task)
 {
-    if (task->conn->late_answer_cnt == ISKRA_LATE_ANSWERS_MAX)
+    if (task->conn->late_answer_cnt >= ISKRA_LATE_ANSWERS_MAX || !iskra_conn_lends(task->conn))
         return false;
     if (task->tcp.dir == ISKRA_DIR_READ)
         task->tcp.dir = ISKRA_DIR_NONE;

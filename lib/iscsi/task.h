@@ -54,11 +54,14 @@ struct iskra_task {
     uint8_t opcode;         /* of the request */
     bool late_answer_due;   /* it was failed before its answer: the tag is kept until that comes */
     bool aborting;          /* `abort` was handed in and not told of: no Data-Out is built */
+    bool have_checked_conn; /* its connection was asked for a sign of life (verdict.c) */
     bool cancelled;         /* its owner wants it back, by that abort */
     struct iskra_list link; /* on the pool or a queue of the connection; else alone */
     struct iskra_session *session;
     struct iskra_conn *conn; /* NULL while FREE */
     uint32_t cmd_sn;         /* what its PDU carried */
+    uint64_t queued_no;      /* order in which commands were handed in */
+    uint64_t last_timeout;   /* the connection's xfers when it was last looked at (verdict.c) */
     struct iskra_tmf abort;
     struct iskra_eh_op *eh_op; /* error handling that waits for that abort; else NULL */
     uint32_t data_len;         /* management PDUs */

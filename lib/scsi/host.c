@@ -168,6 +168,8 @@ static void host_unblock(void *arg)
     host->stuck_since_ns = 0;
     ISKRA_LIST_FOREACH(l, &host->devices)
     sdev_unblock(sdev_at(l));
+    if (host->session != NULL)
+        iskra_class_ready(host->session->cls);
 }
 
 /* What waits must die: the queues run once more, and their requests find the device offline. */

@@ -117,7 +117,7 @@ static enum iskra_conn_error dissect_data_in(struct iskra_tcp_conn *conn)
     task->exp_data_sn = data_in_data_sn(hdr) + 1;
     task->empty_cnt = 0;
     task->recv_len += data_len;
-    task->progress++;
+    task->last_xfer = ++conn->xfers;
     in->task = task;
     in->large_data = data_len >= ISKRA_DIRECT_RECV_MIN;
     return ISKRA_CONN_OK;
@@ -168,7 +168,7 @@ static enum iskra_conn_error dissect_r2t(struct iskra_tcp_conn *conn)
     if (task->dir != ISKRA_DIR_WRITE)
         return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "Desired Data Transfer Length",
                                 iskra_get_be32(hdr + 44), "write length of the command", 0);
-    task->progress++;
+    task->last_xfer = ++conn->xfers;
     enum iskra_conn_error error = iskra_tcp_r2t_rsp(conn, task, hdr);
     if (error == ISKRA_CONN_OK)
         iskra_tcp_hdr_recv_prep(conn);

@@ -63,7 +63,7 @@ struct iskra_tcp_task {
     uint32_t empty_cnt;    /* Data-In without data since then whose DataSN may have been counted */
     uint32_t recv_len;     /* Data-In bytes announced so far = next expected offset */
     uint32_t sent_len;     /* immediate data and Data-Out, queued for sending so far */
-    uint32_t progress;     /* counts every PDU sent or received for it (decision 5) */
+    uint64_t last_xfer;    /* the connection's xfers when something was sent or received for it */
     /* The caller's memory, lent until done; position 0 is offset 0. A read moves it along; a write
      * leaves it there and moves out_sg, since R2Ts may go back. */
     struct iskra_sg_cursor sg, out_sg;
@@ -100,6 +100,9 @@ struct iskra_tcp_ops {
      * recv(). */
     void (*conn_failure)(struct iskra_tcp_conn *conn, enum iskra_conn_error error);
 
+    /* Bytes came in, whatever they are. NULL: nobody wants to know. */
+    void (*received)(struct iskra_tcp_conn *conn);
+
     /* state_change and write_space of the port, passed on. */
     void (*closed)(struct iskra_tcp_conn *conn, int err);
     void (*write_space)(struct iskra_tcp_conn *conn);
@@ -121,9 +124,9 @@ struct iskra_tcp_in {
     uint8_t *staging;
     size_t direct_len, staging_len;
     struct iskra_tcp_task *window_task; /* referenced: its memory is in the window */
-    uint64_t octets;       /* bytes received, ever: a sign of life for the ping timer */
-    uint64_t r2ts;         /* all that came in order */
-    uint64_t r2ts_dropped; /* for tasks being aborted or while not logged in */
+    uint64_t octets;                    /* bytes received, ever */
+    uint64_t r2ts;                      /* all that came in order */
+    uint64_t r2ts_dropped;              /* for tasks being aborted or while not logged in */
     uint64_t r2ts_over_burst;
     uint8_t *held; /* bytes already read when receive was suspended; NULL if there are none */
     size_t held_len, held_at;
@@ -139,6 +142,7 @@ struct iskra_tcp_conn {
     uint8_t *data_buf; /* ISKRA_CONN_BUF_LEN bytes */
     struct iskra_tcp_in in;
     struct iskra_tcp_out out;
+    uint64_t xfers; /* counts what is sent and received for tasks: progress (decision 5) */
     struct iskra_error error; /* first failure; text names the PDU and numbers */
 };
 

@@ -161,6 +161,10 @@ int iskra_tcp_recv(struct iskra_tcp_conn *conn, size_t n)
     in->window_out = false;
     in->window_task = NULL;
     in->octets += n;
+    if (n > 0 && conn->ops->received)
+        conn->ops->received(conn);
+    if (lent && n > 0) /* a PDU may take longer than its command has */
+        lent->last_xfer = ++conn->xfers;
     int rc = recv_bytes(conn, direct_len, in->staging, n - direct_len);
     if (lent)
         conn->ops->task_put(conn, lent);

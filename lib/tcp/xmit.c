@@ -114,7 +114,7 @@ static void commit(struct iskra_tcp_conn *conn, struct iskra_tx_pdu *pdu)
     struct iskra_tcp_out *out = &conn->out;
     if (pdu->task) {
         conn->ops->task_get(conn, pdu->task);
-        pdu->task->progress++;
+        pdu->task->last_xfer = ++conn->xfers;
     }
     iskra_trace_pdu(conn->trace, ISKRA_TRACE_PDU_OUT, conn->sid, pdu->hdr);
     out->queued_len += pdu->hdr_len + pdu->payload_len + pdu->tail_len;
@@ -281,6 +281,8 @@ void iskra_tcp_sent(struct iskra_tcp_conn *conn, size_t n)
         uint32_t left = pdu->hdr_len + pdu->payload_len + pdu->tail_len - out->head_sent;
         if (n < left) {
             head_advance(out, pdu, (uint32_t)n);
+            if (pdu->task)
+                pdu->task->last_xfer = ++conn->xfers;
             return;
         }
         n -= left;

@@ -167,7 +167,10 @@ static void fake_block(void *host)
 
 static void fake_unblock(void *host)
 {
-    ((struct rig *)host)->unblock_cnt++;
+    struct rig *r = host;
+    r->unblock_cnt++;
+    if (!r->devices_unsure)
+        iskra_class_ready(&r->cls);
 }
 
 static void fake_offline(void *host)

@@ -74,6 +74,7 @@ struct rig {
 
     /* above */
     unsigned block_cnt, unblock_cnt, offline_cnt;
+    bool devices_unsure; /* unblock is not answered by iskra_class_ready() */
     struct rig_event events[RIG_EVENT_CNT];
     unsigned event_cnt;
     void (*on_event)(struct rig *r, const struct rig_event *ev);

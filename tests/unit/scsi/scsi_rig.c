@@ -35,6 +35,11 @@ enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct isk
     return rig_of_session(s)->verdict;
 }
 
+void iskra_class_ready(struct iskra_class *cls)
+{
+    (void)cls;
+}
+
 int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd)
 {
     assert_ptr_equal(((struct rig_sent *)cmd->task)->cmnd, cmd);

@@ -210,7 +210,8 @@ void fake_task_restart(struct fake_task *task)
     iskra_r2t_queue_init(&task->r2ts, task->r2t_memory, FAKE_R2T_CNT);
     task->tcp.r2t = task->tcp.dir == ISKRA_DIR_WRITE ? &task->r2ts : NULL;
     task->tcp.running = true;
-    task->tcp.exp_data_sn = task->tcp.recv_len = task->tcp.progress = 0;
+    task->tcp.exp_data_sn = task->tcp.recv_len = 0;
+    task->tcp.last_xfer = 0;
 }
 
 unsigned fake_pdu_in_cnt(const struct fake *f)

@@ -36,7 +36,7 @@ static void r2ts_are_queued_in_order_up_to_the_pool(void **state)
         assert_int_equal(r2t->desired_len, 1024);
     }
     assert_int_equal(task->tcp.exp_data_sn, FAKE_R2T_CNT);
-    assert_int_equal(task->tcp.progress, FAKE_R2T_CNT);
+    assert_int_equal(task->tcp.last_xfer, FAKE_R2T_CNT);
     assert_int_equal(f->window_update_cnt, FAKE_R2T_CNT);
     assert_int_equal(f->complete_cnt, 0); /* an R2T completes nothing */
 }

@@ -189,7 +189,7 @@ static void data_in_fills_the_scatter_list_in_order(void **state)
     assert_memory_equal(task->memory, data, sizeof(data));
     assert_int_equal(task->tcp.recv_len, sizeof(data));
     assert_int_equal(task->tcp.exp_data_sn, data_sn);
-    assert_int_equal(task->tcp.progress, data_sn);
+    assert_true(task->tcp.last_xfer >= data_sn);
     assert_int_equal(f->complete_cnt, 1);
     stream_done(&s);
 }

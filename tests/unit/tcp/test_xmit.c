@@ -145,7 +145,7 @@ static void a_task_is_lent_until_its_last_byte_is_sent(void **state)
         pdu_random(&pdu, task, &seed);
     } while (pdu.data_len % 4 != 1);
     assert_int_equal(pdu_queue(f, &pdu), 0);
-    assert_int_equal(task->tcp.progress, 1);
+    assert_int_equal(task->tcp.last_xfer, 1);
     struct stream wire = {0};
     size_t total = pdu.hdr_len + pdu.data_len + 3;
     for (size_t i = 0; i < total; i++) {

@@ -25,6 +25,8 @@ CASES = [
     ("login_with_mutual_chap", ["--user", "golden", "--password-file", "OURS", "--mutual-user", "disk", "--mutual-password-file", "THEIRS",
                                 "--chap", "sha3-256"], ["login"],
      "?user=golden&auth=sha3-256&password_file=OURS&target_user=disk&target_password_file=THEIRS&header_digest=crc32c&data_digest=crc32c"),
+    # Sent since the last look, then pinged for a sign of life; half a second before the third look the answer comes.
+    ("timeout_that_resets_the_timer", ["--fault", "delay=2500ms:data-in(read)#1"], ["read", "--length", "4096"], "?timeout=1"),
     # The time is up, and the answer is in before the verdict.
     ("timeout_that_is_handled", ["--fault", "delay=300ms:data-in(read)#1"], ["read", "--length", "4096", "--race"], ""),
 ]
@@ -62,6 +64,12 @@ ORDER = {
         "prep_scsi_cmd_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "itt_to_ctask", "r2t_rsp", "hdr_recv_prep",
         "xmitworker", "prep_data_out_pdu", "xmit_task", "prep_data_out_pdu", "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect",
         "complete_pdu", "complete_task", "scsi_done", "softirq_done", "decide_disposition", "io_completion", "done"],
+    "timeout_that_resets_the_timer": [
+        "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit",
+        "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_reset_timer", "add_timer",
+        "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_reset_timer", "add_timer",
+        "xmitworker", "prep_mgmt_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",
+        "decide_disposition", "done"],
     "timeout_that_is_handled": [
         "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit", "rq_timed_out_timer", "timeout_work",
         "check_expired", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "rq_timed_out", "times_out",
@@ -71,6 +79,10 @@ ORDER = {
         "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",
         "decide_disposition", "done"],
 }
+
+
+# The queue's timer may still run for a command of the login: it finds nothing to do, at a time that nobody knows.
+EARLY_LOOK = re.compile(r"^.*rq_timed_out_timer.*\n.*timeout_work.*\n.*check_expired.*\n(?=.*rq_timed_out_timer)", re.M)
 
 
 def trace(target_args, trace_args, keys):
@@ -83,7 +95,7 @@ def trace(target_args, trace_args, keys):
         url = "iscsi://%s/%s/0%s" % (address, NAME, keys)
         done = subprocess.run([ISKRA, "trace", url] + trace_args + ["--notes", "--no-times"], env=env, timeout=30,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return done.stdout.decode(), done.stderr.decode()
+        return EARLY_LOOK.sub("", done.stdout.decode()), done.stderr.decode()
     finally:
         target.terminate()
         target.wait(10)

@@ -1,4 +1,4 @@
-"""What the program meets in these tests: the embedded target, and ports that are none. All on 127.0.0.1 and ports the system picks."""
+"""What the program meets in these tests: the embedded target, and ports that are none. All on 127.0.0.1 and free ports."""
 
 import contextlib
 import os
@@ -16,6 +16,21 @@ import scripted
 NAME = "iqn.2026-11.io.iskra:target"
 FILE_LEN = (3 << 20) + 512  # no multiple of the program's 1 MiB requests
 RAM_LEN = 1 << 20
+
+
+def quiet_port():
+    """Below the ports that the system gives out by itself: nobody takes it while the target is away, least of all one who looks for it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low = int(f.read().split()[0])
+    for _ in range(100):
+        port = random.randrange(max(1024, low - 12000), low)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise RuntimeError("no port below %d is free" % low)
 
 
 class Target:

@@ -7,7 +7,6 @@ What is asserted are counts, not rates: a slow machine survives less often per s
 
 import json
 import os
-import random
 import re
 import socket
 import struct
@@ -75,26 +74,11 @@ def during(bench, period_s, act):
     bench.end()
 
 
-def quiet_port():
-    """Below the ports that the system gives out by itself: nobody takes it while the target is away, least of all one who looks for it."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
-        low = int(f.read().split()[0])
-    for _ in range(100):
-        port = random.randrange(max(1024, low - 12000), low)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
-    return tgt.free_port()
-
-
 class Killed:
     """The embedded target on a file, and how often it was killed; it tells of each login."""
 
     def __init__(self, disk):
-        self.disk, self.listen, self.kills, self.told = disk, "127.0.0.1:%d" % quiet_port(), 0, ""
+        self.disk, self.listen, self.kills, self.told = disk, "127.0.0.1:%d" % peers.quiet_port(), 0, ""
         self.start()
 
     def start(self):

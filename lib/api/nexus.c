@@ -246,6 +246,7 @@ void iskra_nexus_put(struct iskra_nexus *nexus, void (*closed)(void *arg), void 
         return;
     }
     nexus->was_up = iskra_nexus_was_up(nexus);
+    iskra_class_shut_down(&nexus->cls);
     nexus->closed = closed;
     nexus->closed_arg = arg;
     iskra_timer_disarm(&nexus->retry_timer);
@@ -264,6 +265,7 @@ static void abandon(struct iskra_nexus *nexus)
     const struct iskra_error why = {
         .code = ISKRA_E_CANCELED, .sys_errno = ECANCELED, .text = "the initiator is freed"};
     nexus->state = ISKRA_NEXUS_CLOSED; /* first: what a callback opens now must not join it */
+    iskra_class_shut_down(&nexus->cls);
     iskra_class_shut_down(&nexus->cls);
     iskra_open_abandon(nexus, &why);
     iskra_look_abandon(nexus, &why);

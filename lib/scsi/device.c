@@ -8,6 +8,7 @@
 #include "scsi/finish.h"
 #include "scsi/host.h"
 #include "scsi/request.h"
+#include "scsi/revalidate.h"
 #include "scsi/timeout.h"
 #include "trace.h"
 
@@ -30,7 +31,8 @@ static const unsigned state_changes[ISKRA_SDEV_STATE_CNT] = {
         TO(RUNNING) | TO(CREATED_BLOCK) | TO(OFFLINE) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
     [ISKRA_SDEV_RUNNING] =
         TO(BLOCK) | TO(QUIESCE) | TO(OFFLINE) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
-    [ISKRA_SDEV_BLOCK] = TO(RUNNING) | TO(OFFLINE) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
+    [ISKRA_SDEV_BLOCK] =
+        TO(RUNNING) | TO(QUIESCE) | TO(OFFLINE) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
     [ISKRA_SDEV_CREATED_BLOCK] = TO(CREATED) | TO(BLOCK) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
     [ISKRA_SDEV_QUIESCE] =
         TO(RUNNING) | TO(BLOCK) | TO(OFFLINE) | TO(TRANSPORT_OFFLINE) | TO(CANCEL),
@@ -147,11 +149,11 @@ static void waited_enough(struct iskra_timer *timer, uint64_t now_ns)
 }
 
 /* notes F44: scsi_alloc_sdev */
-struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun)
+struct iskra_sdev *iskra_alloc_sdev_sized(struct iskra_shost *host, uint64_t lun, size_t size)
 {
     ISKRA_STEP(&host->round->trace, ALLOC_SDEV, 0);
     const struct iskra_platform *pf = host->round->pf;
-    struct iskra_sdev *sdev = pf->alloc(pf->arg, sizeof(*sdev));
+    struct iskra_sdev *sdev = pf->alloc(pf->arg, size);
 
     if (sdev == NULL)
         return NULL;
@@ -182,10 +184,24 @@ struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun)
     return sdev;
 }
 
+struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun)
+{
+    return iskra_alloc_sdev_sized(host, lun, sizeof(struct iskra_sdev));
+}
+
+void iskra_sdev_unblock(struct iskra_sdev *sdev)
+{
+    if (sdev->state == ISKRA_SDEV_CREATED_BLOCK)
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_CREATED);
+    else if (sdev->state == ISKRA_SDEV_BLOCK || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING);
+}
+
 void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *arg)
 {
     assert(sdev->state != ISKRA_SDEV_CANCEL && sdev->state != ISKRA_SDEV_DEL);
     (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_CANCEL); /* from every other state */
+    iskra_revalidate_leave(sdev);
     sdev->gone = gone;
     sdev->gone_arg = arg;
     iskra_queue_kill(&sdev->queue);

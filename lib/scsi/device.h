@@ -7,7 +7,10 @@
 #define ISKRA_SCSI_DEVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include <iskra/error.h>
 
 #include "block/queue.h"
 #include "list.h"
@@ -89,6 +92,10 @@ struct iskra_sdev {
     uint16_t lowest_aligned_lba;   /* where a physical block begins */
     struct iskra_space space;      /* unmap, zero, compare and write */
 
+    struct iskra_sdev *twin; /* looks again after a new login (revalidate.c); NULL: not compared */
+    bool is_twin;            /* it is one itself */
+    struct iskra_error offline_why; /* OFFLINE: what a new login found; code 0: nothing it did */
+
     struct iskra_timer remove_timer; /* CANCEL: when waiting ends and cancelling begins */
     void (*gone)(void *arg);         /* iskra_sdev_remove() */
     void *gone_arg;
@@ -98,6 +105,9 @@ struct iskra_sdev {
 /* notes F44: scsi_alloc_sdev. State CREATED, on the host's list. NULL: no memory. Allocates: at
  * open, never per I/O. */
 struct iskra_sdev *iskra_alloc_sdev(struct iskra_shost *host, uint64_t lun);
+
+/* The same with `size` bytes of memory instead of sizeof(struct iskra_sdev), freed with it. */
+struct iskra_sdev *iskra_alloc_sdev_sized(struct iskra_shost *host, uint64_t lun, size_t size);
 
 /* Queued requests end with -ECANCELED at the end of the round; those at the target are waited for,
  * without retry, and cancelled after ISKRA_SDEV_REMOVE_WAIT_NS. Then the device is freed and
@@ -111,6 +121,9 @@ void iskra_sdev_remove_now(struct iskra_sdev *sdev);
 /* The only place that changes sdev->state; traces it. false, and nothing happens, if the transition
  * does not exist. */
 bool iskra_sdev_set_state(struct iskra_sdev *sdev, enum iskra_sdev_state state);
+
+/* Its session is back, and nothing stands against its running. */
+void iskra_sdev_unblock(struct iskra_sdev *sdev);
 
 bool iskra_sdev_online(const struct iskra_sdev *sdev); /* not OFFLINE, TRANSPORT_OFFLINE, DEL */
 

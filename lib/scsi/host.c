@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "scsi/eh.h"
+#include "scsi/revalidate.h"
 
 static const char *const state_names[ISKRA_SHOST_STATE_CNT] = {
     [ISKRA_SHOST_CREATED] = "CREATED",
@@ -121,6 +122,7 @@ void iskra_shost_done(struct iskra_shost *host)
 {
     while (!iskra_list_empty(&host->devices))
         iskra_sdev_remove_now(sdev_at(host->devices.next));
+    iskra_revalidate_done(host);
     iskra_eh_done(host);
     iskra_work_cancel(&host->starved_work);
 }
@@ -148,16 +150,6 @@ static void host_block(void *arg)
     }
 }
 
-static void sdev_unblock(struct iskra_sdev *sdev)
-{
-    sdev->device_blocked = 0;
-    if (sdev->state == ISKRA_SDEV_CREATED_BLOCK)
-        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_CREATED);
-    else if (sdev->state == ISKRA_SDEV_BLOCK || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
-        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING);
-    iskra_queue_start(&sdev->queue);
-}
-
 static void host_unblock(void *arg)
 {
     struct iskra_shost *host = arg;
@@ -166,25 +158,26 @@ static void host_unblock(void *arg)
     clock_update(host);
     host->host_blocked = host->target_blocked = 0;
     host->stuck_since_ns = 0;
-    ISKRA_LIST_FOREACH(l, &host->devices)
-    sdev_unblock(sdev_at(l));
-    if (host->session != NULL)
-        iskra_class_ready(host->session->cls);
+    iskra_revalidate_begin(host);
 }
 
-/* What waits must die: the queues run once more, and their requests find the device offline. */
+/* What waits must die: the queues run once more, and their requests find the device offline. With
+ * the session up it is only those that are still being looked at, which goes on. */
 static void host_transport_offline(void *arg)
 {
     struct iskra_shost *host = arg;
+    bool session_up = host->session != NULL && host->session->state == ISKRA_SESSION_LOGGED_IN;
 
     host->self_blocked = false;
-    host->transport_offline = true;
+    host->transport_offline = !session_up;
     clock_update(host);
     if (host->session != NULL)
         host->error = host->session->error;
     ISKRA_LIST_FOREACH(l, &host->devices)
     {
         struct iskra_sdev *sdev = sdev_at(l);
+        if (session_up && !iskra_revalidate_pending(sdev))
+            continue;
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_TRANSPORT_OFFLINE); /* not if it is removed */
         iskra_queue_start(&sdev->queue);
     }

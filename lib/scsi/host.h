@@ -40,6 +40,8 @@ struct iskra_shost_ops {
     void (*note)(void *arg, bool warning, const char *line);
     /* A unit attention was seen, by whomever (decision 27). May be NULL. */
     void (*unit_attention)(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
+    /* A disk that came back has another size; was_cnt: in blocks, before. May be NULL. */
+    void (*capacity_changed)(void *arg, struct iskra_sdev *sdev, uint64_t was_cnt);
     /* The device was reset and may have lost so many acknowledged writes that no flush had covered
      * (decision 30). May be NULL. */
     void (*cache_lost)(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt);
@@ -79,9 +81,10 @@ struct iskra_shost {
     uint64_t
         blocked_total_ns;   /* before that: does not count towards a request's time (decision 14) */
     uint64_t last_reset_ns; /* 0: no error handling under way (notes F39) */
-    int64_t eh_deadline_ns; /* -1: off */
-    bool flush_after_reset_fails; /* the next flush after cache_lost(), once */
-    struct iskra_error error;     /* why the session ended, once it has */
+    struct iskra_timer again_timer; /* asks disks again that gave no answer (revalidate.c) */
+    int64_t eh_deadline_ns;         /* -1: off */
+    bool flush_after_reset_fails;   /* the next flush after cache_lost(), once */
+    struct iskra_error error;       /* why the session ended, once it has */
 };
 
 /* The host exists for as long as its class; session may be NULL until CREATE_SESSION. */

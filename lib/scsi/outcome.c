@@ -199,12 +199,21 @@ static int fail_response(const struct iskra_scsi_request *sreq, uint8_t host_byt
                 iskra_host_byte_name(host_byte));
 }
 
+static int fail_offline(const struct iskra_scsi_request *sreq)
+{
+    const struct iskra_error *why = &sreq->sdev->offline_why;
+
+    if (why->code == ISKRA_OK)
+        return fail(sreq, ISKRA_E_OFFLINE, ENODEV, ": the device is offline");
+    return fail(sreq, why->code, why->sys_errno, ": %s", why->text);
+}
+
 int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
 {
     uint8_t host_byte = ISKRA_RESULT_HOST(sreq->cmnd.result);
 
     if (sreq->sdev->state == ISKRA_SDEV_OFFLINE)
-        return fail(sreq, ISKRA_E_OFFLINE, ENODEV, ": the device is offline");
+        return fail_offline(sreq);
     switch (host_byte) {
     case ISKRA_DID_OK:
     case ISKRA_DID_TARGET_FAILURE:

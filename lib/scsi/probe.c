@@ -17,13 +17,27 @@
 
 #define NS_PER_MS          UINT64_C(1000000)
 #define INQUIRY_TIMEOUT_NS (20500 * NS_PER_MS)
-#define TRIES_MAX          5u /* of one step, while unit attentions come */
+#define TRIES_MAX          5u  /* of one step, while unit attentions come */
+#define READY_TRIES_MAX    32u /* of a LUN that a target has kept some for */
 #define INQUIRY_LEN_FIRST  ISKRA_INQUIRY_LEN
 #define INQUIRY_LEN_LIMIT  255u
 #define VPD_LEN_FIRST      252u /* what even old devices take */
 #define VERSION_SPC        3u
 
 static void run_step(struct iskra_probe *p);
+
+/* ---- TEST UNIT READY ---- */
+
+static unsigned ask_ready(struct iskra_probe *p)
+{
+    return p->again ? iskra_cdb_test_unit_ready(p->sreq.cdb) : 0;
+}
+
+static int take_ready(struct iskra_probe *p, const uint8_t *bytes, uint32_t len)
+{
+    (void)p, (void)bytes, (void)len; /* it is ready, that is all */
+    return 0;
+}
 
 /* ---- INQUIRY ---- */
 
@@ -153,6 +167,7 @@ static int take_vpd_device_id(struct iskra_probe *p, const uint8_t *bytes, uint3
 }
 
 static const struct iskra_probe_row rows[ISKRA_PROBE_MODE_SENSE] = {
+    [ISKRA_PROBE_READY] = {ask_ready, take_ready, NULL, 0},
     [ISKRA_PROBE_INQUIRY] = {ask_inquiry, take_inquiry, inquiry_refused, INQUIRY_LEN_FIRST},
     [ISKRA_PROBE_INQUIRY_LONG] = {ask_inquiry_long, take_inquiry_long, NULL, 0},
     [ISKRA_PROBE_VPD_SUPPORTED] = {ask_vpd_supported, take_vpd_supported, NULL, VPD_LEN_FIRST},
@@ -182,7 +197,7 @@ bool iskra_probe_answered(const struct iskra_error *err)
 
 static void probe_end(struct iskra_probe *p, int status)
 {
-    if (status == 0) {
+    if (status == 0 && !p->again) {
         iskra_limits_settle(p->sdev, p->space.limits.max_transfer_blocks,
                             p->space.limits.optimal_transfer_blocks);
         p->space.zeroes_told = p->sdev->reads_zeroes;
@@ -210,7 +225,7 @@ static void step_done(struct iskra_scsi_request *sreq)
         probe_end(p, iskra_fail(&p->error, ISKRA_E_CANCELED, ECANCELED, "scan cancelled"));
         return;
     }
-    bool again = ++p->tries < TRIES_MAX;
+    bool again = ++p->tries < (p->step == ISKRA_PROBE_READY ? READY_TRIES_MAX : TRIES_MAX);
     if (again && status != 0 && iskra_probe_unit_attention(&p->error)) {
         run_step(p);
         return;
@@ -241,6 +256,10 @@ static void step_done(struct iskra_scsi_request *sreq)
 static int submit_step(struct iskra_probe *p)
 {
     for (; p->step < ISKRA_PROBE_END; p->step++, p->ask_len = 0) {
+        if (p->again && p->step == ISKRA_PROBE_VPD_LIMITS) {
+            p->step = ISKRA_PROBE_END;
+            break;
+        }
         if (p->ask_len == 0)
             p->ask_len = row_of(p)->first_len;
         p->error = (struct iskra_error){0};
@@ -265,13 +284,26 @@ static void run_step(struct iskra_probe *p)
         probe_end(p, rc);
 }
 
-int iskra_probe_start(struct iskra_probe *p, struct iskra_sdev *sdev,
-                      void (*done)(struct iskra_probe *probe, int status))
+static int start(struct iskra_probe *p, struct iskra_sdev *sdev, bool again,
+                 void (*done)(struct iskra_probe *probe, int status))
 {
     memset(p, 0, sizeof(*p));
     p->sdev = sdev;
+    p->again = again;
     p->done = done;
     return submit_step(p); /* INQUIRY is for every device */
+}
+
+int iskra_probe_start(struct iskra_probe *p, struct iskra_sdev *sdev,
+                      void (*done)(struct iskra_probe *probe, int status))
+{
+    return start(p, sdev, false, done);
+}
+
+int iskra_probe_again(struct iskra_probe *p, struct iskra_sdev *sdev,
+                      void (*done)(struct iskra_probe *probe, int status))
+{
+    return start(p, sdev, true, done);
 }
 
 void iskra_probe_cancel(struct iskra_probe *p)

@@ -19,6 +19,7 @@
 struct iskra_probe;
 
 enum iskra_probe_step {
+    ISKRA_PROBE_READY, /* only of a LUN that is probed again */
     ISKRA_PROBE_INQUIRY,
     ISKRA_PROBE_INQUIRY_LONG,
     ISKRA_PROBE_VPD_SUPPORTED,
@@ -45,6 +46,7 @@ struct iskra_probe {
     uint16_t ask_len; /* of the step that is out */
     uint8_t tries;    /* of this step so far */
     bool canceled;
+    bool again; /* iskra_probe_again() */
     bool serial_offered, id_offered, limits_offered, provisioning_offered, capacity16_due;
     uint8_t inquiry_len; /* what the LUN offers */
     struct iskra_space_facts space;
@@ -58,6 +60,10 @@ struct iskra_probe {
  * such LUN), or what went wrong (probe->error). Returns 0 if it will, else a negative errno with
  * probe->error filled. */
 int iskra_probe_start(struct iskra_probe *probe, struct iskra_sdev *sdev,
+                      void (*done)(struct iskra_probe *probe, int status));
+/* The same for a LUN whose twin was probed before: TEST UNIT READY first, until no unit attention
+ * comes, then all but limits and what it knows of space. */
+int iskra_probe_again(struct iskra_probe *probe, struct iskra_sdev *sdev,
                       void (*done)(struct iskra_probe *probe, int status));
 void iskra_probe_cancel(struct iskra_probe *probe);
 

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "scsi/probe.h"
 #include "scsi/report_luns.h"
+#include "scsi/revalidate.h"
 #include "wire/luns.h"
 
 #define SEQUENTIAL_LUNS     256u /* without a list, and with SCSI-2's 3 bits: */
@@ -113,7 +114,9 @@ int iskra_scan_lun(struct iskra_shost *host, uint64_t lun, iskra_scan_lun_fn *fn
         return -ENOMEM;
     scan->lun_fn = fn;
     scan->sdev = iskra_alloc_sdev(host, lun);
-    if (scan->sdev == NULL) {
+    if (scan->sdev == NULL || iskra_revalidate_set_aside(scan->sdev) != 0) {
+        if (scan->sdev != NULL)
+            iskra_sdev_remove(scan->sdev, NULL, NULL);
         scan_free(scan);
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a device");
     }

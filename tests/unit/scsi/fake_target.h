@@ -14,6 +14,7 @@ struct fake_lun {
     struct iskra_inquiry inquiry;
     struct iskra_capacity capacity;
     uint32_t max_transfer_blocks;
+    uint8_t generation; /* another one: another serial number and name */
 };
 
 struct fake_target {

@@ -37,7 +37,7 @@ enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct isk
 
 void iskra_class_ready(struct iskra_class *cls)
 {
-    (void)cls;
+    *(unsigned *)(void *)cls += 1; /* rig_setup() says whose */
 }
 
 int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd)
@@ -94,7 +94,17 @@ static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint
     r->ua_ascq = ascq;
 }
 
-static const struct iskra_shost_ops host_ops = {.fail_session = fail_session,
+static void capacity_changed(void *arg, struct iskra_sdev *sdev, uint64_t was_cnt)
+{
+    struct rig *r = arg;
+
+    (void)sdev;
+    r->capacity_cnt++;
+    r->capacity_was = was_cnt;
+}
+
+static const struct iskra_shost_ops host_ops = {.capacity_changed = capacity_changed,
+                                                .fail_session = fail_session,
                                                 .unit_attention = unit_attention};
 
 /* ---- set-up ---- */
@@ -126,6 +136,7 @@ int rig_setup(void **state)
     r->session.state = ISKRA_SESSION_LOGGED_IN;
     r->session.scsi_cmds_max = 113;
     r->session.sid = 1;
+    r->session.cls = (struct iskra_class *)(void *)&r->ready_cnt;
     iskra_shost_init(&r->host, &r->round, &host_ops, r);
     iskra_shost_set_session(&r->host, &r->session);
     r->verdict = ISKRA_EH_RESET_TIMER;

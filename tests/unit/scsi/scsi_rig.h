@@ -63,6 +63,9 @@ struct rig {
     unsigned fail_session_cnt;
     char fail_session_text[256];
     unsigned ua_cnt;
+    unsigned ready_cnt; /* the devices can be used again */
+    unsigned capacity_cnt;
+    uint64_t capacity_was;
     uint8_t ua_asc, ua_ascq;
     void (*target)(struct rig *r, struct iskra_cmnd *cmnd); /* answers at the end of each pass */
     void *target_arg;

@@ -1,0 +1,293 @@
+/* The second look at a disk; revalidate.h tells the idea. */
+#include "scsi/revalidate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "error.h"
+#include "scsi/probe.h"
+#include "wire/luns.h"
+
+enum look {
+    LOOK_NONE,      /* nothing is asked: not needed, or decided */
+    LOOK_ASKING,    /* the twin's probe is under way */
+    LOOK_STALE,     /* the same, but of a session that is gone: to be begun anew when it ends */
+    LOOK_UNDECIDED, /* no answer that decides; the host's timer asks again */
+};
+
+struct iskra_twin {
+    struct iskra_sdev sdev; /* first: freed with it */
+    struct iskra_sdev *of;  /* NULL: removed */
+    enum look look;
+    struct iskra_probe probe;
+};
+
+static struct iskra_twin *twin_of(const struct iskra_sdev *sdev)
+{
+    return (struct iskra_twin *)sdev->twin; /* sdev is its first member */
+}
+
+static struct iskra_sdev *sdev_at(struct iskra_list *l)
+{
+    return iskra_container_of(l, struct iskra_sdev, link);
+}
+
+static void look_again(struct iskra_timer *timer, uint64_t now_ns);
+
+int iskra_revalidate_set_aside(struct iskra_sdev *sdev)
+{
+    struct iskra_shost *host = sdev->host;
+
+    if (host->again_timer.set == NULL &&
+        iskra_timer_init(&host->again_timer, &host->round->timers, look_again) != 0)
+        return -ENOMEM;
+    struct iskra_sdev *twin = iskra_alloc_sdev_sized(host, sdev->lun, sizeof(struct iskra_twin));
+    if (twin == NULL)
+        return -ENOMEM;
+    twin->is_twin = true;
+    ((struct iskra_twin *)twin)->of = sdev;
+    sdev->twin = twin;
+    return 0;
+}
+
+bool iskra_revalidate_pending(const struct iskra_sdev *sdev)
+{
+    return sdev->twin != NULL && twin_of(sdev)->look != LOOK_NONE;
+}
+
+/* ---- what the answers come to ---- */
+
+static int differs(struct iskra_error *err, const struct iskra_sdev *sdev, const char *what,
+                   const char *was, const char *is)
+{
+    uint32_t number = 0;
+
+    (void)iskra_lun_decode(sdev->lun, &number); /* ours: it was encoded */
+    return iskra_fail(err, ISKRA_E_OFFLINE, ESTALE,
+                      "LUN %" PRIu32
+                      " is another disk than before: its %s was %.100s and is %.100s",
+                      number, what, was, is);
+}
+
+/* A mark counts if it was there at first sight; then it has to be there again. */
+static int compare_mark(struct iskra_error *err, const struct iskra_sdev *sdev, const char *what,
+                        const char *was, const char *is)
+{
+    if (was[0] == '\0' || strcmp(was, is) == 0)
+        return 0;
+    return is[0] == '\0' ? -EAGAIN : differs(err, sdev, what, was, is);
+}
+
+static int compare_block_len(struct iskra_error *err, const struct iskra_sdev *was,
+                             const struct iskra_sdev *is)
+{
+    char was_text[16], is_text[16];
+
+    if (!was->capacity_known || !is->capacity_known || was->block_len == is->block_len)
+        return 0;
+    snprintf(was_text, sizeof(was_text), "%" PRIu32, was->block_len);
+    snprintf(is_text, sizeof(is_text), "%" PRIu32, is->block_len);
+    return differs(err, was, "block length", was_text, is_text);
+}
+
+int iskra_identity_compare(const struct iskra_sdev *was, const struct iskra_sdev *is,
+                           struct iskra_error *err)
+{
+    int rc = compare_mark(err, was, "name", was->identity, is->identity);
+    int serial_rc =
+        rc == -ESTALE ? 0 : compare_mark(err, was, "serial number", was->serial, is->serial);
+
+    if (rc != -ESTALE && serial_rc != 0)
+        rc = serial_rc;
+    /* One that has neither is known by what it is called. */
+    if (rc == 0 && was->identity[0] == '\0' && was->serial[0] == '\0') {
+        rc = compare_mark(err, was, "vendor", was->inquiry.vendor, is->inquiry.vendor);
+        if (rc == 0)
+            rc = compare_mark(err, was, "product", was->inquiry.product, is->inquiry.product);
+    }
+    return rc != 0 ? rc : compare_block_len(err, was, is);
+}
+
+/* What may change and leave it the same disk. */
+static void take_facts(struct iskra_sdev *sdev, const struct iskra_sdev *is)
+{
+    const struct iskra_shost *host = sdev->host;
+
+    if (!is->capacity_known || !sdev->capacity_known)
+        return;
+    sdev->write_protected = is->write_protected;
+    sdev->protection = is->protection;
+    sdev->fua = is->fua;
+    sdev->write_cache = is->write_cache;
+    sdev->write_cache_told = is->write_cache_told;
+    if (sdev->block_cnt == is->block_cnt)
+        return;
+    uint64_t was_cnt = sdev->block_cnt;
+    sdev->block_cnt = is->block_cnt;
+    if (host->ops->capacity_changed != NULL)
+        host->ops->capacity_changed(host->ops_arg, sdev, was_cnt);
+}
+
+/* 0, -ESTALE or -ENXIO with the reason, -EAGAIN. */
+static int judge(struct iskra_twin *twin, int status, struct iskra_error *err)
+{
+    if (status == -ENXIO && twin->probe.error.code == ISKRA_E_NOT_FOUND) {
+        *err = twin->probe.error;
+        err->code = ISKRA_E_OFFLINE;
+        return status;
+    }
+    return status != 0 ? -EAGAIN : iskra_identity_compare(twin->of, &twin->sdev, err);
+}
+
+/* ---- asking ---- */
+
+static void ready_if_all_are(const struct iskra_shost *host)
+{
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    {
+        if (iskra_revalidate_pending(sdev_at(l)))
+            return;
+    }
+    if (host->session != NULL && !host->self_blocked)
+        iskra_class_ready(host->session->cls);
+}
+
+static void decided(struct iskra_twin *twin, int verdict, const struct iskra_error *why)
+{
+    struct iskra_sdev *sdev = twin->of;
+    struct iskra_shost *host = sdev->host;
+
+    twin->look = LOOK_NONE;
+    if (verdict == 0) {
+        take_facts(sdev, &twin->sdev);
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING); /* not if it is being removed */
+    } else {
+        sdev->offline_why = *why;
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_OFFLINE);
+        if (host->ops->note != NULL)
+            host->ops->note(host->ops_arg, true, why->text);
+    }
+    iskra_queue_kick(&sdev->queue);
+    ready_if_all_are(host);
+}
+
+static void ask(struct iskra_twin *twin);
+
+/* The session may be lost again by now: what was said is of a past life then, and the next login
+ * begins anew. */
+static void probed(struct iskra_probe *probe, int status)
+{
+    struct iskra_twin *twin = iskra_container_of(probe, struct iskra_twin, probe);
+    struct iskra_error why = {0};
+
+    if (twin->of == NULL) {
+        twin->look = LOOK_NONE;
+        return;
+    }
+    if (twin->look == LOOK_STALE) {
+        ask(twin);
+        return;
+    }
+    struct iskra_shost *host = twin->of->host;
+    int verdict = host->self_blocked ? -EAGAIN : judge(twin, status, &why);
+    if (verdict != -EAGAIN) {
+        decided(twin, verdict, &why);
+        return;
+    }
+    twin->look = LOOK_UNDECIDED;
+    if (!host->self_blocked && !iskra_timer_armed(&host->again_timer))
+        iskra_timer_arm(&host->again_timer, host->round->now_ns + ISKRA_REVALIDATE_AGAIN_NS);
+}
+
+/* As if it had never been asked anything. */
+static void forget_facts(struct iskra_sdev *twin)
+{
+    memset(&twin->inquiry, 0, sizeof(twin->inquiry));
+    twin->serial[0] = twin->identity[0] = '\0';
+    twin->capacity_known = twin->write_protected = twin->fua = false;
+    twin->write_cache = true;
+    twin->write_cache_told = twin->thin = twin->reads_zeroes = twin->protection = false;
+    twin->block_len = 0;
+    twin->block_cnt = 0;
+}
+
+static void ask(struct iskra_twin *twin)
+{
+    struct iskra_sdev *sdev = &twin->sdev;
+
+    forget_facts(sdev);
+    if (sdev->state == ISKRA_SDEV_OFFLINE || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
+        (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_QUIESCE);
+    twin->look = LOOK_ASKING;
+    int rc = iskra_probe_again(&twin->probe, sdev, probed);
+    if (rc != 0)
+        probed(&twin->probe, rc);
+}
+
+static void look_again(struct iskra_timer *timer, uint64_t now_ns)
+{
+    struct iskra_shost *host = iskra_container_of(timer, struct iskra_shost, again_timer);
+
+    (void)now_ns;
+    if (host->self_blocked) /* the next login begins anew */
+        return;
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    {
+        struct iskra_sdev *sdev = sdev_at(l);
+        if (sdev->twin != NULL && twin_of(sdev)->look == LOOK_UNDECIDED)
+            ask(twin_of(sdev));
+    }
+}
+
+/* An error story of an earlier login is over: it may be the right disk this time. */
+static void begin(struct iskra_sdev *sdev)
+{
+    struct iskra_twin *twin = twin_of(sdev);
+
+    memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
+    (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_QUIESCE);
+    if (twin->look == LOOK_ASKING || twin->look == LOOK_STALE) {
+        twin->look = LOOK_STALE;
+        iskra_probe_cancel(&twin->probe);
+    } else {
+        ask(twin);
+    }
+}
+
+void iskra_revalidate_begin(struct iskra_shost *host)
+{
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    {
+        struct iskra_sdev *sdev = sdev_at(l);
+        sdev->device_blocked = 0;
+        if (sdev->twin != NULL && sdev->state != ISKRA_SDEV_CREATED_BLOCK &&
+            sdev->state != ISKRA_SDEV_CREATED)
+            begin(sdev);
+        else
+            iskra_sdev_unblock(sdev);
+        iskra_queue_start(&sdev->queue);
+    }
+    ready_if_all_are(host);
+}
+
+void iskra_revalidate_leave(struct iskra_sdev *sdev)
+{
+    struct iskra_twin *twin = twin_of(sdev);
+
+    if (twin == NULL)
+        return;
+    sdev->twin = NULL;
+    twin->of = NULL;
+    if (twin->look == LOOK_ASKING || twin->look == LOOK_STALE)
+        iskra_probe_cancel(&twin->probe);
+    if (twin->sdev.state != ISKRA_SDEV_CANCEL)
+        iskra_sdev_remove(&twin->sdev, NULL, NULL);
+    ready_if_all_are(sdev->host);
+}
+
+void iskra_revalidate_done(struct iskra_shost *host)
+{
+    iskra_timer_done(&host->again_timer);
+}

@@ -28,13 +28,14 @@ enum iskra_event_kind {
                                            error, until SESSION_RECOVERED */
 
     /* Unit attentions of a LUN, by whichever command it was told: see lun, asc, ascq. */
-    ISKRA_EVENT_UNIT_ATTENTION = 16,   /* one that is none of the others */
-    ISKRA_EVENT_RESET = 17,            /* 29/xx, other than while it is being opened */
-    ISKRA_EVENT_CAPACITY_CHANGED = 18, /* 2A/09 */
-    ISKRA_EVENT_INQUIRY_CHANGED = 19,  /* 3F/03 */
-    ISKRA_EVENT_LUNS_CHANGED = 20,     /* 3F/0E: the target's list of LUNs */
-    ISKRA_EVENT_MODE_CHANGED = 21,     /* 2A/00, 2A/01: write protection perhaps, or the cache */
-    ISKRA_EVENT_SPACE_LOW = 22,        /* 38/07: thin provisioning soft threshold */
+    ISKRA_EVENT_UNIT_ATTENTION = 16, /* one that is none of the others */
+    ISKRA_EVENT_RESET = 17,          /* 29/xx, other than while it is being opened */
+    /* 2A/09; with asc 0: a LUN of another size after a new login, which is in force already */
+    ISKRA_EVENT_CAPACITY_CHANGED = 18,
+    ISKRA_EVENT_INQUIRY_CHANGED = 19, /* 3F/03 */
+    ISKRA_EVENT_LUNS_CHANGED = 20,    /* 3F/0E: the target's list of LUNs */
+    ISKRA_EVENT_MODE_CHANGED = 21,    /* 2A/00, 2A/01: write protection perhaps, or the cache */
+    ISKRA_EVENT_SPACE_LOW = 22,       /* 38/07: thin provisioning soft threshold */
 
     /* After a RESET of a LUN with a volatile cache: write_cnt acknowledged writes had not been
      * flushed and may be gone. */

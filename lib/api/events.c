@@ -110,7 +110,8 @@ static enum iskra_event_kind attention_kind(uint8_t asc, uint8_t ascq)
 
 static bool being_opened(const struct iskra_sdev *sdev)
 {
-    return sdev->state == ISKRA_SDEV_CREATED || sdev->state == ISKRA_SDEV_CREATED_BLOCK;
+    return !sdev->is_twin &&
+           (sdev->state == ISKRA_SDEV_CREATED || sdev->state == ISKRA_SDEV_CREATED_BLOCK);
 }
 
 /* Every new nexus finds a "power on, reset" waiting, which is no news. */
@@ -128,6 +129,13 @@ void iskra_event_unit_attention(struct iskra_nexus *nexus, const struct iskra_sd
     ev->sense_key = ISKRA_SENSE_UNIT_ATTENTION;
     ev->asc = asc;
     ev->ascq = ascq;
+}
+
+void iskra_event_capacity_changed(struct iskra_nexus *nexus, const struct iskra_sdev *sdev)
+{
+    struct iskra_event *ev = event_add(nexus, ISKRA_EVENT_CAPACITY_CHANGED);
+    if (ev != NULL)
+        ev->lun = number_of(sdev->lun);
 }
 
 void iskra_event_writes_lost(struct iskra_nexus *nexus, const struct iskra_sdev *sdev,

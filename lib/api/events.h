@@ -33,6 +33,7 @@ void iskra_events_done(struct iskra_events *events, const struct iskra_platform 
 /* why: may be NULL. */
 void iskra_event_session(struct iskra_nexus *nexus, enum iskra_event_kind kind,
                          const struct iskra_error *why);
+void iskra_event_capacity_changed(struct iskra_nexus *nexus, const struct iskra_sdev *sdev);
 void iskra_event_unit_attention(struct iskra_nexus *nexus, const struct iskra_sdev *sdev,
                                 uint8_t asc, uint8_t ascq);
 void iskra_event_writes_lost(struct iskra_nexus *nexus, const struct iskra_sdev *sdev,

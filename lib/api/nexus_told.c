@@ -150,6 +150,17 @@ static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint
     iskra_event_unit_attention(nexus, sdev, asc, ascq);
 }
 
+static void capacity_changed(void *arg, struct iskra_sdev *sdev, uint64_t was_cnt)
+{
+    struct iskra_nexus *nexus = arg;
+    uint32_t lun = 0;
+    (void)iskra_lun_decode(sdev->lun, &lun); /* ours: it was encoded */
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: LUN %u had %llu blocks and now has %llu",
+                  nexus->url.target, lun, (unsigned long long)was_cnt,
+                  (unsigned long long)sdev->block_cnt);
+    iskra_event_capacity_changed(nexus, sdev);
+}
+
 static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
 {
     struct iskra_nexus *nexus = arg;
@@ -171,4 +182,5 @@ static void host_note(void *arg, bool warning, const char *line)
 const struct iskra_shost_ops iskra_nexus_host_ops = {.fail_session = fail_session,
                                                      .note = host_note,
                                                      .unit_attention = unit_attention,
+                                                     .capacity_changed = capacity_changed,
                                                      .cache_lost = cache_lost};

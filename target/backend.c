@@ -42,9 +42,15 @@ static int open_file(struct target_lun *lun, const struct iskra_target_backend *
         return iskra_fail(err, ISKRA_E_SYSTEM, errno, "LUN %u: cannot open %s: %s", lun->number,
                           path, strerror(errno));
     struct stat st;
-    if (fstat(lun->fd, &st) == 0 && S_ISDIR(st.st_mode)) /* which has a size, and nothing to read */
+    if (fstat(lun->fd, &st) != 0)
+        return iskra_fail(err, ISKRA_E_SYSTEM, errno, "LUN %u: cannot look at %s: %s", lun->number,
+                          path, strerror(errno));
+    if (S_ISDIR(st.st_mode)) /* which has a size, and nothing to read */
         return iskra_fail(err, ISKRA_E_SYSTEM, EISDIR, "LUN %u: cannot open %s: %s", lun->number,
                           path, strerror(EISDIR));
+    /* Another file is another disk, even under the same name. */
+    if (backend->identity == 0)
+        lun->id ^= (uint64_t)st.st_ino * UINT64_C(0x9e3779b97f4a7c15);
     off_t end = lseek(lun->fd, 0, SEEK_END); /* of a block device too */
     if (end < 0)
         return iskra_fail(err, ISKRA_E_SYSTEM, errno, "LUN %u: no size of %s: %s", lun->number,

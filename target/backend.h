@@ -19,7 +19,7 @@ struct target_lun {
     int fd;                               /* FILE: owned, else -1 */
     const struct iskra_target_disk *disk; /* DISK */
     void *disk_arg;
-    uint64_t id; /* stable per (target name, number) */
+    uint64_t id; /* stable per target name and number, and file */
 };
 
 /* 0 or a negative errno, told in *err. `index`: which LUN. */

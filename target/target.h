@@ -52,7 +52,8 @@ struct iskra_target_backend {
     bool read_only;
     const struct iskra_target_disk *disk; /* DISK: outlives the target */
     void *disk_arg;
-    uint64_t identity; /* who the LUN says it is, in VPD page 83h; 0 = made from name and number */
+    uint64_t identity; /* who the LUN says it is, in VPD page 83h; 0 = made from name and number,
+                          and the file */
 };
 
 #define ISKRA_TARGET_NAME_MAX   223u /* RFC 7143 4.2.7.1, bytes */

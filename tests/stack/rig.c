@@ -56,7 +56,9 @@ struct rig *rig_start(void (*change)(struct iskra_target_options *opts))
     struct rig *rig = calloc(1, sizeof(*rig));
     struct iskra_error err = {0};
     make_content(rig);
-    struct iskra_target_backend file = {.kind = ISKRA_TARGET_FILE, .path = rig->path};
+    /* Files of the same content are the same disk here, so that a target can come back. */
+    struct iskra_target_backend file = {
+        .kind = ISKRA_TARGET_FILE, .path = rig->path, .identity = 0x15c5a};
     struct iskra_target_options opts;
     iskra_target_options_init(&opts);
     opts.name = RIG_NAME;

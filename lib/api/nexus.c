@@ -149,6 +149,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
     iskra_shost_init(&nexus->host, &ctx->round, &iskra_nexus_host_ops, nexus);
     nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
+    nexus->host.eh_deadline_ns = url->settings.eh_deadline_ns;
     nexus->host.flush_after_reset_fails = url->settings.flush_after_reset_fails;
     int rc = iskra_class_init(&nexus->cls, &ctx->round, &ctx->driver->transport);
     if (rc)

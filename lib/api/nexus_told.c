@@ -132,15 +132,6 @@ const struct iskra_initiator_ops iskra_nexus_initiator_ops = {
 
 /* ---- what the host asks ---- */
 
-static void fail_session(void *arg, const struct iskra_error *why)
-{
-    struct iskra_nexus *nexus = arg;
-    struct iskra_conn *conn = nexus->cls.session ? nexus->cls.session->leadconn : NULL;
-    if (conn != NULL)
-        iskra_conn_failure(
-            conn, iskra_tcp_fail(&conn->tcp, ISKRA_CONN_SCSI_EH_SESSION_RST, "%s", why->text));
-}
-
 /* 29/xx (power on, reset) comes with nearly every login; the others are news. */
 static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
 {
@@ -179,8 +170,7 @@ static void host_note(void *arg, bool warning, const char *line)
                   nexus->cls.sid, line);
 }
 
-const struct iskra_shost_ops iskra_nexus_host_ops = {.fail_session = fail_session,
-                                                     .note = host_note,
+const struct iskra_shost_ops iskra_nexus_host_ops = {.note = host_note,
                                                      .unit_attention = unit_attention,
                                                      .capacity_changed = capacity_changed,
                                                      .cache_lost = cache_lost};

@@ -11,7 +11,8 @@ static const char *const owner_names[ISKRA_OWNER_CNT] = {
     [ISKRA_OWNER_EH] = "EH",     [ISKRA_OWNER_DONE] = "DONE",
 };
 
-/* A bit per owner that may come next. DONE -> QUEUE is a retry;
+/* A bit per owner that may come next. DONE -> QUEUE is a retry, DONE -> EH an answer that says
+ * nothing;
  * TARGET -> QUEUE a command that could not be sent after all; EH -> TARGET a verdict RESET_TIMER.
  */
 #define TO(owner) (1u << ISKRA_OWNER_##owner)
@@ -20,7 +21,7 @@ static const unsigned owner_changes[ISKRA_OWNER_CNT] = {
     [ISKRA_OWNER_QUEUE] = TO(TARGET) | TO(DONE),
     [ISKRA_OWNER_TARGET] = TO(QUEUE) | TO(EH) | TO(DONE),
     [ISKRA_OWNER_EH] = TO(QUEUE) | TO(TARGET) | TO(DONE),
-    [ISKRA_OWNER_DONE] = TO(QUEUE),
+    [ISKRA_OWNER_DONE] = TO(QUEUE) | TO(EH),
 };
 #undef TO
 

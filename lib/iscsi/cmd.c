@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "iscsi/task.h"
 
 const char *iskra_host_byte_name(uint8_t host_byte)
 {
@@ -45,4 +46,9 @@ int iskra_cmnd_fail(struct iskra_cmnd *cmd, enum iskra_code code, int sys_errno,
     int rc = iskra_vfail(cmd->error, code, sys_errno, fmt, ap);
     va_end(ap);
     return rc;
+}
+
+uint32_t iskra_cmnd_itt(const struct iskra_cmnd *cmd)
+{
+    return cmd->task != NULL ? cmd->task->tcp.itt : UINT32_MAX;
 }

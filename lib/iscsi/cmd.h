@@ -76,6 +76,9 @@ struct iskra_cmnd {
     void (*scsi_done)(struct iskra_cmnd *cmd);
 };
 
+/* The tag of the task; 0xffffffff if the session does not have the command. */
+uint32_t iskra_cmnd_itt(const struct iskra_cmnd *cmd);
+
 /* The story of this command alone: others that fail in the same round have theirs. Returns
  * -sys_errno. */
 int iskra_cmnd_fail(struct iskra_cmnd *cmd, enum iskra_code code, int sys_errno, const char *fmt,

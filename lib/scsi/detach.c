@@ -49,7 +49,7 @@ static void hand_over(struct iskra_scsi_request *sreq, struct heir *heir)
     to->extents = NULL;
     to->done = heir_done;
     to->canceled = to->detached = true;
-    sreq->lent = sreq->busy = sreq->postponed = false;
+    sreq->lent = sreq->busy = sreq->postponed = sreq->in_eh = false;
 }
 
 /* softirq_done without done(). */

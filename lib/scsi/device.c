@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "scsi/dispatch.h"
+#include "scsi/eh.h"
 #include "scsi/finish.h"
 #include "scsi/host.h"
 #include "scsi/request.h"
@@ -112,7 +113,7 @@ static int alloc_queue(struct iskra_sdev *sdev)
 static bool sdev_idle(const struct iskra_sdev *sdev)
 {
     return sdev->device_busy == 0 && iskra_list_empty(&sdev->queue.requests) &&
-           iskra_list_empty(&sdev->queue.completed);
+           iskra_list_empty(&sdev->queue.completed) && !iskra_eh_holds(sdev);
 }
 
 /* A removed device goes when its last request has: finish.c schedules this after each. */
@@ -153,6 +154,8 @@ struct iskra_sdev *iskra_alloc_sdev_sized(struct iskra_shost *host, uint64_t lun
 {
     ISKRA_STEP(&host->round->trace, ALLOC_SDEV, 0);
     const struct iskra_platform *pf = host->round->pf;
+    if (iskra_eh_prepare(host) != 0)
+        return NULL;
     struct iskra_sdev *sdev = pf->alloc(pf->arg, size);
 
     if (sdev == NULL)
@@ -215,6 +218,7 @@ void iskra_sdev_remove_now(struct iskra_sdev *sdev)
 
     if (sdev->state != ISKRA_SDEV_CANCEL)
         iskra_sdev_remove(sdev, NULL, NULL);
+    iskra_eh_sdev_gone(sdev);
     while (!iskra_list_empty(&q->completed)) {
         iskra_work_cancel(&q->done_work);
         q->done_work.fn(&q->done_work);

@@ -65,6 +65,10 @@ struct iskra_sdev {
     uint32_t device_blocked;       /* runs to let pass before the next try */
     uint8_t retries_allowed;
     bool expecting_ua; /* its reset was ours */
+    bool eh_tried;     /* this rung of the error handler's ladder has had it */
+    bool eh_counted;   /* this climb has counted its timeouts, in: */
+    uint8_t
+        medium_timeout_cnt; /* climbs in a row for I/O that expired while it said it was ready */
     /* An error of an earlier write that another command was told of (valid: there is one). The next
      * flush fails with it, once: it cannot promise what it is asked for (decision 29). */
     struct iskra_sense lost_write;

@@ -218,12 +218,11 @@ static bool stuck(const struct iskra_scsi_request *sreq)
     return now_ns - host->stuck_since_ns >= timeout_ns;
 }
 
-/* Ends as a command does that the target did not answer: with its session. */
+/* A target that takes no command at all is only to be had by a new login. */
 static void give_up(struct iskra_scsi_request *sreq)
 {
     iskra_request_set_owner(&sreq->rq, ISKRA_OWNER_EH);
-    iskra_eh_scmd_add(sreq);
-    iskra_eh_scmd_returned(sreq); /* the session never had it */
+    iskra_eh_scmd_add(sreq, true); /* the session never had it */
 }
 
 /* notes F44, notes F45, notes F46: scsi_request_fn: blk_start_request (with blk_add_timer), then
@@ -282,6 +281,15 @@ void iskra_scsi_unbusy(struct iskra_scsi_request *sreq)
     host->host_busy--;
     if (!iskra_list_empty(&host->starved))
         iskra_work_schedule(&host->round->work, &host->starved_work);
+    iskra_eh_wake(host);
+}
+
+void iskra_scsi_busy_again(struct iskra_scsi_request *sreq)
+{
+    sreq->busy = true;
+    sreq->sdev->device_busy++;
+    sreq->sdev->host->target_busy++;
+    sreq->sdev->host->host_busy++;
 }
 
 void iskra_scsi_queue_insert(struct iskra_scsi_request *sreq, enum iskra_insert_reason reason)

@@ -25,6 +25,9 @@ void iskra_scsi_request_fn(struct iskra_queue *q);
  * nobody wants any more ends instead. */
 void iskra_scsi_queue_insert(struct iskra_scsi_request *sreq, enum iskra_insert_reason reason);
 
+/* Counts one that had come back as out again: the error handler has it. */
+void iskra_scsi_busy_again(struct iskra_scsi_request *sreq);
+
 /* Takes it out of the busy counters and lets those run who waited for that. Idempotent. */
 void iskra_scsi_unbusy(struct iskra_scsi_request *sreq);
 

@@ -104,6 +104,7 @@ static struct iskra_decision decide(struct iskra_scsi_request *sreq,
         .opcode = sreq->cmnd.cdb[0],
         .sense = *sense,
         .device_online = iskra_sdev_online(sdev),
+        .abort_scheduled = sreq->abort_scheduled,
         .passthrough = !iskra_scsi_request_is_idempotent(sreq),
         .makes_safe = iskra_disk_is_sync(sreq),
         .retries = sreq->retries,
@@ -188,7 +189,7 @@ static bool went_well(const struct iskra_scsi_request *sreq, const struct iskra_
     }
 }
 
-static void try_again(struct iskra_scsi_request *sreq)
+void iskra_scsi_try_again(struct iskra_scsi_request *sreq)
 {
     iskra_disk_restart(sreq);
     iskra_scsi_queue_insert(sreq, ISKRA_INSERT_EH_RETRY);
@@ -215,6 +216,8 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
     ISKRA_STEP(trace_of(sreq), IO_COMPLETION, good);
     bool ok = went_well(sreq, s);
 
+    if (ok && iskra_scsi_request_is_block(sreq))
+        sreq->sdev->medium_timeout_cnt = 0;
     if (!iskra_scsi_request_is_block(sreq)) {
         sreq->progress = good;
         end_request(sreq, ok ? 0 : iskra_outcome_fail(sreq));
@@ -243,7 +246,7 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
     if (!ok) {
         switch (action_for(sreq, s)) {
         case ACTION_RETRY:
-            try_again(sreq);
+            iskra_scsi_try_again(sreq);
             return;
         case ACTION_DELAYED_RETRY:
             iskra_scsi_queue_insert(sreq, ISKRA_INSERT_DEVICE_BUSY);
@@ -274,6 +277,7 @@ static void io_completion(struct iskra_scsi_request *sreq, uint32_t good,
     if (!sreq->restarted) {
         sreq->retries = 0;
         sreq->started_ns = 0;
+        sreq->abort_scheduled = sreq->eh_seen = sreq->sense_asked = false;
     }
     iskra_scsi_queue_insert(sreq, ISKRA_INSERT_REST);
 }
@@ -337,13 +341,17 @@ static void act(struct iskra_scsi_request *sreq)
         d.disposition = ISKRA_DISPOSITION_SUCCESS;
     switch (d.disposition) {
     case ISKRA_DISPOSITION_NEEDS_RETRY:
-        try_again(sreq);
+        iskra_scsi_try_again(sreq);
         break;
     case ISKRA_DISPOSITION_ADD_TO_MLQUEUE:
         iskra_scsi_queue_insert(sreq, ISKRA_INSERT_DEVICE_BUSY);
         break;
+    case ISKRA_DISPOSITION_FAILED:
+        if (iskra_eh_take_failed(sreq))
+            break;
+        finish_command(sreq, &sense); /* nothing would mend it: it ends as it is */
+        break;
     case ISKRA_DISPOSITION_SUCCESS:
-    case ISKRA_DISPOSITION_FAILED: /* nothing an abort or a reset could mend: it ends as it is */
     case ISKRA_DISPOSITION_CNT:
         finish_command(sreq, &sense);
         break;

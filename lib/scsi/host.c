@@ -114,7 +114,6 @@ void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
     iskra_list_init(&host->devices);
     iskra_list_init(&host->starved);
     iskra_work_init(&host->starved_work, starved_work_fn);
-    iskra_eh_init(host);
     (void)iskra_shost_set_state(host, ISKRA_SHOST_RUNNING); /* from CREATED: always */
 }
 
@@ -129,8 +128,10 @@ void iskra_shost_done(struct iskra_shost *host)
 
 void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *session)
 {
-    if (session == NULL && host->session != NULL)
+    if (session == NULL && host->session != NULL) {
+        iskra_eh_session_gone(host);
         host->error = host->session->error;
+    }
     host->session = session;
     host->can_queue = session != NULL ? session->scsi_cmds_max : 0;
 }

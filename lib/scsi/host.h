@@ -16,6 +16,7 @@
 #include "round.h"
 #include "scsi/device.h"
 
+struct iskra_eh;
 struct iskra_shost;
 
 enum iskra_shost_state {
@@ -31,10 +32,6 @@ const char *iskra_shost_state_name(enum iskra_shost_state state);
 
 /* What the host asks of those who made it (lib/api). */
 struct iskra_shost_ops {
-    /* A command timed out and nothing milder is left: raise a connection failure
-     * SCSI_EH_SESSION_RST (1021) with this text. Called from a round's work; may fail the session's
-     * tasks at once or later. */
-    void (*fail_session)(void *arg, const struct iskra_error *why);
     /* A line for the log, at every step of error handling; warning: a step that costs something.
      * May be NULL. */
     void (*note)(void *arg, bool warning, const char *line);
@@ -69,15 +66,13 @@ struct iskra_shost {
     struct iskra_shost_counts counts;
     uint64_t rq_timeout_ns; /* what its devices begin with; 0: ISKRA_SDEV_TIMEOUT_NS */
     uint32_t host_blocked, target_blocked;
-    uint64_t stuck_since_ns; /* host's clock: refused although nothing is out; 0: not so */
-    uint32_t eh_cnt;         /* commands in the error handler */
-    struct iskra_work eh_work;
-    struct iskra_error eh_error; /* what the first of them timed out of */
-    bool serving_starved;        /* the device whose queue runs now has its turn */
-    bool clock_paused;           /* blocked_since_ns counts */
-    bool self_blocked;           /* the transport class blocked it */
-    bool transport_offline;      /* devices made now are offline too */
-    uint64_t blocked_since_ns;   /* while blocked or in recovery */
+    uint64_t stuck_since_ns;   /* host's clock: refused although nothing is out; 0: not so */
+    struct iskra_eh *eh;       /* the error handler (scsi/eh.h); NULL before the first device */
+    bool serving_starved;      /* the device whose queue runs now has its turn */
+    bool clock_paused;         /* blocked_since_ns counts */
+    bool self_blocked;         /* the transport class blocked it */
+    bool transport_offline;    /* devices made now are offline too */
+    uint64_t blocked_since_ns; /* while blocked or in recovery */
     uint64_t
         blocked_total_ns;   /* before that: does not count towards a request's time (decision 14) */
     uint64_t last_reset_ns; /* 0: no error handling under way (notes F39) */

@@ -10,6 +10,7 @@
 #include "scsi/block_status.h"
 #include "scsi/device.h"
 #include "scsi/disk.h"
+#include "scsi/eh.h"
 #include "scsi/host.h"
 
 /* Internal commands are worth a few tries, a caller's own is sent once. */
@@ -250,7 +251,11 @@ int iskra_scsi_cancel(struct iskra_scsi_request *sreq)
     /* Whoever has it looks at this before sending it once more. */
     sreq->canceled = true;
     struct iskra_session *session = sreq->sdev->host->session;
-    if (!iskra_kill_request(&sreq->rq) && sreq->lent && session != NULL)
+    if (iskra_kill_request(&sreq->rq))
+        return 0;
+    if (sreq->lent && session != NULL)
         (void)iskra_session_abort(session, &sreq->cmnd); /* if not, scsi_done is due */
+    else if (!sreq->lent && sreq->rq.owner == ISKRA_OWNER_EH)
+        iskra_eh_scmd_finish(sreq);
     return 0;
 }

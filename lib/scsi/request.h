@@ -70,14 +70,19 @@ struct iskra_scsi_request {
     bool postponed : 1; /* finished by a verdict while lent: softirq_done waits for scsi_done */
     bool busy : 1;      /* counted in the busy counters */
     bool timed_out : 1; /* the verdict was NOT_HANDLED: it ends as a timeout */
-    bool canceled : 1;  /* nobody wants it any more: no retry, no next command */
-    bool detached : 1;  /* nobody even knows of it any more (detach.c) */
-    bool synced : 1;    /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
-    bool syncing : 1;   /* the same: it is due or out, and has its longer timeout */
-    bool restarted : 1; /* FUA without the bit: written again; its retries are counted on */
-    bool by_range : 1;  /* the command names its range: all of the piece is done, or nothing */
-    bool unmaps : 1;    /* WRITE_ZEROES: the command may unmap */
-    uint8_t way;        /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
+    bool in_eh : 1;     /* on a list of the error handler's; so are the next four its own */
+    bool abort_scheduled : 1; /* it was aborted before: next time, up the ladder */
+    bool settled : 1;         /* its fate is decided: only scsi_done is waited for */
+    bool eh_seen : 1;         /* an answer that said nothing has led up the ladder before */
+    bool sense_asked : 1;     /* by a REQUEST SENSE of the error handler's */
+    bool canceled : 1;        /* nobody wants it any more: no retry, no next command */
+    bool detached : 1;        /* nobody even knows of it any more (detach.c) */
+    bool synced : 1;          /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
+    bool syncing : 1;         /* the same: it is due or out, and has its longer timeout */
+    bool restarted : 1;       /* FUA without the bit: written again; its retries are counted on */
+    bool by_range : 1; /* the command names its range: all of the piece is done, or nothing */
+    bool unmaps : 1;   /* WRITE_ZEROES: the command may unmap */
+    uint8_t way;       /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
     struct iovec param_iov;
     uint8_t param[ISKRA_REQUEST_PARAM_LEN];
 };

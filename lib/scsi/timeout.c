@@ -25,6 +25,6 @@ enum iskra_eh_verdict iskra_scsi_times_out(struct iskra_request *rq)
     if (host->session != NULL)
         verdict = iskra_eh_cmd_timed_out(host->session, &sreq->cmnd);
     if (verdict == ISKRA_EH_NOT_HANDLED)
-        iskra_eh_scmd_add(sreq);
+        iskra_eh_timed_out(sreq);
     return verdict;
 }

@@ -130,7 +130,7 @@ static void only_these_owners_follow_each_other(void **state)
     static const char *const want[ISKRA_OWNER_CNT] = {
         /* to: NONE QUEUE TARGET EH DONE */
         [ISKRA_OWNER_NONE] = ".Q..D", [ISKRA_OWNER_QUEUE] = "..T.D", [ISKRA_OWNER_TARGET] = ".Q.ED",
-        [ISKRA_OWNER_EH] = ".QT.D",   [ISKRA_OWNER_DONE] = ".Q...",
+        [ISKRA_OWNER_EH] = ".QT.D",   [ISKRA_OWNER_DONE] = ".Q.E.",
     };
 
     (void)state;

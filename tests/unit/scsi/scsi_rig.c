@@ -72,18 +72,6 @@ const char *iskra_host_byte_name(uint8_t host_byte)
 
 /* ---- what the host asks ---- */
 
-static void fail_session(void *arg, const struct iskra_error *why)
-{
-    struct rig *r = arg;
-
-    r->fail_session_cnt++;
-    strcpy(r->fail_session_text, why->text);
-    r->session.error = *why;
-    r->session.error.code = ISKRA_E_CONNECTION;
-    r->session.error.conn_error = ISKRA_CONN_SCSI_EH_SESSION_RST;
-    r->session.state = ISKRA_SESSION_FAILED;
-}
-
 static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
 {
     struct rig *r = arg;
@@ -103,9 +91,8 @@ static void capacity_changed(void *arg, struct iskra_sdev *sdev, uint64_t was_cn
     r->capacity_was = was_cnt;
 }
 
-static const struct iskra_shost_ops host_ops = {.capacity_changed = capacity_changed,
-                                                .fail_session = fail_session,
-                                                .unit_attention = unit_attention};
+static const struct iskra_shost_ops host_ops = {
+    .capacity_changed = capacity_changed, .note = rig_note, .unit_attention = unit_attention};
 
 /* ---- set-up ---- */
 
@@ -140,6 +127,7 @@ int rig_setup(void **state)
     iskra_shost_init(&r->host, &r->round, &host_ops, r);
     iskra_shost_set_session(&r->host, &r->session);
     r->verdict = ISKRA_EH_RESET_TIMER;
+    r->eh.answer[RIG_SESSION_RESET] = RIG_EH_SILENT;
     r->data = test_calloc(1, RIG_DATA_LEN);
     r->sdev = rig_disk(r, 0);
     *state = r;
@@ -302,6 +290,7 @@ void rig_fail_tasks(struct rig *r)
         cmnd->residual = cmnd->transfer_len;
         cmnd->scsi_done(cmnd);
     }
+    rig_eh_lost(r);
     rig_work(r);
 }
 

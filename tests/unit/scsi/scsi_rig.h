@@ -7,11 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "iscsi/eh.h"
 #include "scsi/device.h"
+#include "scsi/eh.h"
 #include "scsi/host.h"
 #include "scsi/request.h"
 #include "unit/block/counted_platform.h"
@@ -26,7 +29,35 @@
 #define RIG_BLOCK_LEN 512u
 #define RIG_BLOCK_CNT (UINT64_C(1) << 33) /* beyond the reach of READ(10) */
 
+#define RIG_NOTE_MAX 64
+
 struct rig;
+
+/* What the error handler asks of the session, and how that ends: by itself in the same round, or
+ * when the test says so. */
+enum rig_eh_kind {
+    RIG_ABORT,
+    RIG_LUN_RESET,
+    RIG_TARGET_RESET,
+    RIG_SESSION_RESET,
+    RIG_EH_KIND_CNT
+};
+enum rig_eh_answer {
+    RIG_EH_BAD,
+    RIG_EH_GOOD,
+    RIG_EH_SILENT
+};
+
+struct rig_eh {
+    enum rig_eh_answer answer[RIG_EH_KIND_CNT]; /* all BAD but the session reset: SILENT */
+    struct iskra_eh_op *op[RIG_EH_KIND_CNT];    /* under way */
+    unsigned cnt[RIG_EH_KIND_CNT];
+    uint64_t lun;              /* of the last LUN reset */
+    bool loan;                 /* what is given back is kept as `loaned`: scsi_done comes later */
+    struct iskra_cmnd *loaned; /* the last one */
+    char notes[RIG_NOTE_MAX][256];
+    unsigned note_cnt;
+};
 
 /* A command as the session saw it. */
 struct rig_sent {
@@ -62,6 +93,7 @@ struct rig {
     unsigned judged_cnt;
     unsigned fail_session_cnt;
     char fail_session_text[256];
+    struct rig_eh eh;
     unsigned ua_cnt;
     unsigned ready_cnt; /* the devices can be used again */
     unsigned capacity_cnt;
@@ -90,6 +122,13 @@ void rig_answer(struct rig *r, unsigned index, uint32_t result, uint32_t residua
 void rig_answer_good(struct rig *r, unsigned index);
 void rig_answer_sense(struct rig *r, unsigned index, uint8_t key, uint8_t asc, uint8_t ascq);
 void rig_set_sense(struct iskra_cmnd *cmnd, const struct iskra_sense *sense);
+void rig_eh_tell(struct rig *r, enum rig_eh_kind kind, enum iskra_eh_outcome outcome);
+uint32_t rig_eh_cnt(const struct rig *r); /* commands in the error handler's hands */
+void rig_eh_lost(struct rig *r);          /* what is under way fails with the session */
+void rig_return_loan(struct rig *r);
+void rig_note(void *arg, bool warning, const char *line);
+bool rig_noted(const struct rig *r, const char *line); /* false: prints what was noted */
+
 /* What a lost session does: every command comes back DID_TRANSPORT_DISRUPTED. */
 void rig_fail_tasks(struct rig *r);
 void rig_session_lost(struct rig *r,

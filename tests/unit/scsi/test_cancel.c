@@ -287,7 +287,7 @@ static void a_request_of_the_error_handler_s_is_detached(void **state)
     assert_int_equal(io->sreq.rq.owner, ISKRA_OWNER_EH);
     detach(io);
     rig_fail_tasks(r);
-    assert_int_equal(r->host.eh_cnt, 0);
+    assert_int_equal(rig_eh_cnt(r), 0);
     assert_nothing_is_out(r);
 }
 

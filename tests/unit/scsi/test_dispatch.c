@@ -194,9 +194,11 @@ static void a_window_that_never_opens_costs_one_timeout_and_the_session(void **s
     assert_int_equal(io->done_cnt, 0);
     assert_int_equal(r->fail_session_cnt, 0);
     rig_advance_to(r, t0_ns + 31 * RIG_S);
+    assert_int_equal(r->fail_session_cnt, 1);
+    assert_int_equal(r->eh.cnt[RIG_LUN_RESET] + r->eh.cnt[RIG_TARGET_RESET], 0);
+    rig_fail_tasks(r);
     assert_int_equal(io->done_cnt, 1);
     assert_int_equal(io->sreq.status, -ETIMEDOUT);
-    assert_int_equal(r->fail_session_cnt, 1);
     assert_int_equal(r->host.host_busy, 0);
 }
 

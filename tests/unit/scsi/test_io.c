@@ -147,7 +147,10 @@ static void check_condition_without_sense_is_an_error_with_words(void **state)
     struct rig *r = *state;
     struct rig_io *io = rig_read(r, 0, 0, 4);
 
+    io->sreq.allowed = 0;
     rig_answer(r, 0, ISKRA_STATUS_CHECK_CONDITION, 2048);
+    assert_int_equal(r->sent[1].cdb.opcode, ISKRA_SCSI_REQUEST_SENSE);
+    rig_answer(r, 1, 0, r->sent[1].transfer_len); /* nothing to say */
     assert_int_equal(io->done_cnt, 1);
     assert_int_equal(io->error.code, ISKRA_E_SCSI);
     assert_string_equal(

@@ -81,7 +81,7 @@ void iskra_eh_timed_out(struct iskra_scsi_request *sreq)
     sreq->timed_out = true;
     sreq->in_eh = true;
     if (sreq->abort_scheduled) {
-        iskra_eh_note_cmnd(eh, true, sreq, "no answer again: it is not aborted a second time");
+        iskra_eh_note_cmnd(eh, false, sreq, "no answer again: it is not aborted a second time");
         iskra_eh_fail(eh, sreq);
     } else {
         sreq->abort_scheduled = true;
@@ -123,7 +123,7 @@ bool iskra_eh_take_failed(struct iskra_scsi_request *sreq)
     sreq->in_eh = true;
     iskra_scsi_busy_again(sreq);
     iskra_request_set_owner(&sreq->rq, ISKRA_OWNER_EH);
-    iskra_eh_note_cmnd(eh, true, sreq, "answered with status %02Xh, which says nothing",
+    iskra_eh_note_cmnd(eh, false, sreq, "answered with status %02Xh, which says nothing",
                        ISKRA_RESULT_STATUS(sreq->cmnd.result));
     iskra_eh_fail(eh, sreq);
     return true;

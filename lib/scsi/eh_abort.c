@@ -20,7 +20,7 @@ static void arm(struct iskra_eh *eh)
 
 static void given_up(struct iskra_eh *eh, struct iskra_scsi_request *sreq, const char *why)
 {
-    iskra_eh_note_cmnd(eh, true, sreq, "%s", why);
+    iskra_eh_note_cmnd(eh, false, sreq, "%s", why);
     iskra_eh_fail(eh, sreq);
 }
 
@@ -49,7 +49,7 @@ static void abort_handler(struct iskra_timer *timer, uint64_t now_ns)
         } else if (eh->host->session == NULL) {
             given_up(eh, sreq, "not aborted: there is no session");
         } else {
-            iskra_eh_note_cmnd(eh, true, sreq, "no answer in %.1f s; ABORT TASK is sent",
+            iskra_eh_note_cmnd(eh, false, sreq, "no answer in %.1f s; ABORT TASK is sent",
                                iskra_eh_s(iskra_eh_age_ns(sreq)));
             eh->abort_out = true;
             eh->abort_since_ns = now_ns;

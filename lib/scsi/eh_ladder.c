@@ -135,7 +135,7 @@ static void lun_reset_next(struct iskra_eh *eh)
     }
     sdev->eh_tried = true;
     eh->sdev = sdev;
-    iskra_eh_note_cmnd(eh, true, failed_of(eh, sdev), "%.1f s old; LOGICAL UNIT RESET is sent",
+    iskra_eh_note_cmnd(eh, false, failed_of(eh, sdev), "%.1f s old; LOGICAL UNIT RESET is sent",
                        iskra_eh_s(iskra_eh_age_ns(failed_of(eh, sdev))));
     if (act(eh))
         iskra_eh_device_reset(eh->host->session, &eh->op, sdev->lun);
@@ -147,7 +147,7 @@ static void target_reset_next(struct iskra_eh *eh)
         iskra_eh_set_rung(eh, ISKRA_EH_RUNG_SESSION_RESET);
         return;
     }
-    iskra_eh_note(eh, true, NULL, "%u commands left; TARGET WARM RESET is sent",
+    iskra_eh_note(eh, false, NULL, "%u commands left; TARGET WARM RESET is sent",
                   iskra_eh_cnt(&eh->failed));
     if (act(eh))
         iskra_eh_target_reset(eh->host->session, &eh->op);
@@ -159,7 +159,7 @@ static void session_reset_next(struct iskra_eh *eh)
     const struct iskra_scsi_request *sreq = iskra_eh_sreq_at(eh->failed.next);
 
     eh->session_reset_cnt++;
-    iskra_eh_note(eh, true, NULL, "%u commands left; the connection is dropped for a new login",
+    iskra_eh_note(eh, false, NULL, "%u commands left; the connection is dropped for a new login",
                   iskra_eh_cnt(&eh->failed));
     iskra_eh_why(sreq, &why);
     if (act(eh))
@@ -186,7 +186,7 @@ static void take_acted(struct iskra_eh *eh)
         iskra_eh_take_sensed(eh);
         return;
     }
-    iskra_eh_note(eh, !eh->good, sdev, "%s %s after %.1f s",
+    iskra_eh_note(eh, false, sdev, "%s %s after %.1f s",
                   eh->rung == ISKRA_EH_RUNG_LUN_RESET      ? "LOGICAL UNIT RESET"
                   : eh->rung == ISKRA_EH_RUNG_TARGET_RESET ? "TARGET WARM RESET"
                                                            : "new login",
@@ -290,7 +290,7 @@ static void climb_begin(struct iskra_eh *eh)
     eh->climb_since_ns = eh->host->round->now_ns;
     (void)iskra_shost_set_state(eh->host, ISKRA_SHOST_RECOVERY); /* unless it is so already */
     iskra_eh_set_rung(eh, ISKRA_EH_RUNG_WAIT);
-    iskra_eh_note_cmnd(eh, true, iskra_eh_sreq_at(eh->failed.next),
+    iskra_eh_note_cmnd(eh, false, iskra_eh_sreq_at(eh->failed.next),
                        "error handling begins, for %u commands; %u others are waited for",
                        iskra_eh_cnt(&eh->failed), iskra_eh_waits_for(eh));
 }

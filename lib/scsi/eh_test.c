@@ -55,7 +55,7 @@ void iskra_eh_take_tested(struct iskra_eh *eh)
 {
     struct iskra_sdev *sdev = eh->sdev;
 
-    iskra_eh_note(eh, !eh->good, sdev, "%s after %.1f s",
+    iskra_eh_note(eh, false, sdev, "%s after %.1f s",
                   eh->good ? "ready again" : "not ready: no answer that helps",
                   iskra_eh_s(eh->host->round->now_ns - eh->step_since_ns));
     if (eh->good) {

@@ -18,11 +18,11 @@ ZEROS = bytes(SIZE)
 # What goes wrong, what is done, keys of the URL -> exit code, what the one line says. A connection that is lost once is no error: the session
 # comes back, and what was to be done is done.
 ROWS = [
-    ("drop:scsi-response(read)#1", "read", SHORT, 33, r"READ\(10\) .* timed out"),
+    ("drop:scsi-response(read)#1", "read", SHORT, 0, None),
     ("drop:data-in(read)#2", "read", "max_recv=65536", 0, None),
-    ("drop:command(read)#1", "read", SHORT, 33, r"READ\(10\) .* timed out"),
-    ("drop:command(write)#1", "write", SHORT, 33, r"WRITE\(10\) .* timed out"),
-    ("drop:r2t#1", "write", SHORT + "&initial_r2t=yes&immediate_data=no", 33, r"WRITE\(10\) .* timed out"),
+    ("drop:command(read)#1", "read", SHORT, 0, None),
+    ("drop:command(write)#1", "write", SHORT, 0, None),
+    ("drop:r2t#1", "write", SHORT + "&initial_r2t=yes&immediate_data=no", 0, None),
     ("drop:login#1", "info", "login_timeout=1", 8, r"no answer within 1 s"),
     ("drop:login-response#1", "info", "login_timeout=1", 8, r"no answer within 1 s"),
     ("drop:command(inquiry)#1", "info", SHORT, 33, r"timed out"),

@@ -7,6 +7,8 @@
 #include "tcp/refuse.h"
 #include "trace.h"
 
+#define ASKED_TIMES_MAX 4u /* of the command's data */
+
 void iskra_r2t_queue_init(struct iskra_r2t_queue *q, struct iskra_r2t *entries, uint32_t entry_cnt)
 {
     *q = (struct iskra_r2t_queue){.entries = entries, .entry_cnt = entry_cnt};
@@ -91,6 +93,12 @@ enum iskra_conn_error iskra_tcp_r2t_rsp(struct iskra_tcp_conn *conn, struct iskr
         return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "end of the data asked for",
                                 (uint64_t)pdu.offset + pdu.desired_len, "end of the command's data",
                                 task->transfer_len);
+    /* Without error recovery nothing should be asked for twice. Obeying costs little; but a target
+     * that goes on for ever would never let the command come to its timeout. */
+    if (task->asked_len + pdu.desired_len > ASKED_TIMES_MAX * (uint64_t)task->transfer_len)
+        return iskra_tcp_refuse(conn, ISKRA_CONN_DATALEN, "length of all the data asked for",
+                                task->asked_len + pdu.desired_len, "at most",
+                                ASKED_TIMES_MAX * (uint64_t)task->transfer_len);
     struct iskra_r2t r2t = {
         .ttt = pdu.ttt,
         .r2t_sn = pdu.r2t_sn,
@@ -101,6 +109,7 @@ enum iskra_conn_error iskra_tcp_r2t_rsp(struct iskra_tcp_conn *conn, struct iskr
     if (!task->r2t || !iskra_r2t_queue_put(task->r2t, &r2t))
         return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "R2TSN", pdu.r2t_sn, "room for",
                                 task->r2t ? task->r2t->entry_cnt : 0);
+    task->asked_len += pdu.desired_len;
     task->exp_data_sn = pdu.r2t_sn + 1;
     conn->ops->r2t_queued(conn, task);
     return ISKRA_CONN_OK;

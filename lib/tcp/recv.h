@@ -69,6 +69,7 @@ struct iskra_tcp_task {
     struct iskra_sg_cursor sg, out_sg;
     struct iskra_r2t unsolicited; /* Data-Out that needs no R2T; desired_len 0: none */
     struct iskra_r2t_queue *r2t;  /* r2t.h; NULL for a read */
+    uint64_t asked_len;           /* by its R2Ts so far */
 };
 
 struct iskra_tcp_ops {

@@ -31,10 +31,10 @@ ROWS = [
     ("delay=300ms:command#1+x3", "read", "", 0, None),
     ("delay=300ms:login-response#1", "read", "", 0, None),
     ("delay=300ms:r2t#1", "write", "initial_r2t=yes&immediate_data=no", 0, None),
-    ("delay=1m:scsi-response(read)#1", "read", SHORT, 33, r"timed out"),
+    ("delay=1m:scsi-response(read)#1", "read", SHORT, 0, None),
     ("stall=300ms:data-in(read)#1", "read", "", 0, None),
-    ("stall:data-in(read)#1", "read", SHORT, 33, r"timed out"),
-    ("stall:data-out#1", "write", SHORT + "&immediate_data=no", 33, r"timed out"),
+    ("stall:data-in(read)#1", "read", SHORT, 0, None),
+    ("stall:data-out#1", "write", SHORT + "&immediate_data=no", 0, None),
     ("stall:login#1", "read", "login_timeout=1", 8, r"no answer within 1 s"),
     ("close:login#1", "read", "login_retries=0", 1, r"the target closed the connection"),
     ("close:data-in(read)#1", "read", "", 0, None),
@@ -135,7 +135,7 @@ def a_fault_that_happens_once_does_not_meet_the_next_call():
 
 def a_stalled_target_uses_no_processor_time():
     with serve("stall:command(read)#1") as target:
-        equal(run(target, "read", SHORT).returncode, 33, "read")
+        equal(run(target, "read", SHORT).returncode, 0, "read, by another connection in the end")
         before = cpu(target.process.pid)
         equal(run(target, "info", "").returncode, 0, "another connection")
         assert cpu(target.process.pid) - before < 50, "more than half a second"

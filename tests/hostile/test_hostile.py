@@ -25,7 +25,7 @@ WALL = 30  # seconds
 WITH_ASAN = b"__asan_init" in open(ISKRA, "rb").read()
 MEMORY = (384 if WITH_ASAN else 128) << 20  # resident, at the worst moment
 ADDRESS_SPACE = 2 << 30  # where no sanitizer reserves terabytes of it
-OPTIONS = "login_timeout=3&timeout=2&noop_interval=0.5&noop_timeout=0.5&replacement_timeout=1&abort_timeout=0.5&lu_reset_timeout=0.5" \
+OPTIONS = "login_timeout=3&timeout=1&noop_interval=0.5&noop_timeout=0.5&replacement_timeout=1&abort_timeout=0.5&lu_reset_timeout=0.5" \
           "&tgt_reset_timeout=0.5"
 COMMANDS = {
     "discover": "-q discover '{portal}?{options}'",

@@ -267,6 +267,26 @@ static void r2ts_in_any_order_and_twice_are_obeyed(void **state)
     rig_free(r);
 }
 
+/* Each moves, so no timeout would end it. */
+static void the_same_data_asked_for_without_end_is_the_end_of_the_connection(void **state)
+{
+    (void)state;
+    struct gen_keys keys = write_keys_solicited;
+    struct rig *r = write_rig(&keys, 1);
+    (void)write_begin(r, &keys, &cmds[0], 4000, 16);
+    for (unsigned i = 0; i < 4; i++) {
+        struct gen_r2t r2t;
+        write_feed_r2t(r, &cmds[0], 0, 4000, &r2t);
+        rig_run(r);
+        write_expect_answer(r, &keys, &cmds[0], &r2t);
+    }
+    struct gen_r2t r2t;
+    write_feed_r2t(r, &cmds[0], 3999, 1, &r2t);
+    rig_run(r);
+    rig_assert_conn_error(r, ISKRA_CONN_DATALEN);
+    rig_free(r);
+}
+
 static void long_cdb_with_immediate_data(void **state)
 {
     (void)state;
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(one_r2t_more_than_may_be_outstanding_loses_the_connection),
         cmocka_unit_test(relogin_with_another_max_outstanding_r2t),
         cmocka_unit_test(r2ts_in_any_order_and_twice_are_obeyed),
+        cmocka_unit_test(the_same_data_asked_for_without_end_is_the_end_of_the_connection),
         cmocka_unit_test(long_cdb_with_immediate_data),
         cmocka_unit_test(write_of_no_bytes_is_a_command_without_data),
     };

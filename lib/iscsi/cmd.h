@@ -67,6 +67,7 @@ struct iskra_cmnd {
     bool told; /* *error is of this try; the mid-layer clears it before queuecommand */
 
     /* Valid in scsi_done. */
+    bool sent; /* its PDU was built, so that it may have left; the mid-layer clears it */
     uint32_t result;
     uint32_t residual; /* bytes of transfer_len not moved */
     uint32_t overflow; /* bytes beyond transfer_len that the target would have moved */

@@ -58,8 +58,9 @@ static uint32_t first_burst_plan(struct iskra_task *task)
 void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
 {
     struct iskra_session *s = task->session;
-    const struct iskra_cmnd *cmd = task->cmd;
+    struct iskra_cmnd *cmd = task->cmd;
     ISKRA_STEP(&s->round->trace, PREP_SCSI_CMD_PDU, cmd->cdb[0]);
+    cmd->sent = true;
     uint32_t ahs_len = 0;
     if (cmd->cdb_len > ISKRA_CDB_BHS_LEN)
         ahs_len = extended_cdb_put(task->hdr + ISKRA_BHS_LEN, cmd->cdb, cmd->cdb_len);

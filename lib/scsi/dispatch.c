@@ -194,6 +194,7 @@ static void reset_command(struct iskra_scsi_request *sreq)
     sreq->cmnd.overflow = 0;
     sreq->cmnd.sense_len = 0;
     sreq->cmnd.told = false;
+    sreq->cmnd.sent = false;
     sreq->cmnd.task = NULL;
     sreq->cmnd.scsi_done = iskra_scsi_done;
     if (sreq->started_ns == 0)
@@ -312,6 +313,7 @@ void iskra_scsi_queue_insert(struct iskra_scsi_request *sreq, enum iskra_insert_
     }
     iskra_scsi_unbusy(sreq);
     sreq->cmnd.result = 0;
+    sreq->cmnd.sent = false; /* or this would not be its place */
     iskra_requeue_request(&sreq->rq);
     if (sreq->canceled)
         (void)iskra_kill_request(&sreq->rq); /* false if a dead queue has done so already */

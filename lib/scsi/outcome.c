@@ -147,6 +147,21 @@ static void status_keep(const struct iskra_scsi_request *sreq)
     memcpy(err->sense, sreq->cmnd.sense, sreq->cmnd.sense_len);
 }
 
+/* Decision 25: once it may have been executed it is not sent again, and nobody knows. A raw command
+ * that only reads changes nothing, nor does a raw TEST UNIT READY. */
+static bool may_have_changed_something(const struct iskra_scsi_request *sreq)
+{
+    const struct iskra_cmnd *cmnd = &sreq->cmnd;
+
+    if (!cmnd->sent)
+        return false;
+    if (sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE)
+        return true;
+    return sreq->kind == ISKRA_REQUEST_RAW &&
+           (cmnd->dir == ISKRA_DIR_WRITE ||
+            (cmnd->dir == ISKRA_DIR_NONE && cmnd->cdb[0] != ISKRA_SCSI_TEST_UNIT_READY));
+}
+
 static int fail_status(const struct iskra_scsi_request *sreq)
 {
     uint8_t status = ISKRA_RESULT_STATUS(sreq->cmnd.result);
@@ -160,6 +175,10 @@ static int fail_status(const struct iskra_scsi_request *sreq)
         rc = fail_compare_and_write(sreq);
     else if (status == ISKRA_STATUS_CHECK_CONDITION)
         rc = fail_check_condition(sreq);
+    else if (status == ISKRA_STATUS_TASK_ABORTED && may_have_changed_something(sreq))
+        rc = fail(sreq, ISKRA_E_OUTCOME_UNKNOWN, EIO,
+                  " may or may not have been executed: status %s (%02Xh)",
+                  iskra_scsi_status_name(status), status);
     else
         rc = fail(sreq, ISKRA_E_SCSI, status == ISKRA_STATUS_RESERVATION_CONFLICT ? EBUSY : EIO,
                   ": status %s (%02Xh)", iskra_scsi_status_name(status), status);
@@ -199,6 +218,46 @@ static int fail_response(const struct iskra_scsi_request *sreq, uint8_t host_byt
                 iskra_host_byte_name(host_byte));
 }
 
+/* The last word on it was the path's, or contradicts itself. What the target rejected is told as
+ * such: it did not take it. */
+static bool is_unknown(const struct iskra_scsi_request *sreq, uint8_t host_byte)
+{
+    switch (host_byte) {
+    case ISKRA_DID_ERROR:
+    case ISKRA_DID_ABORT:
+    case ISKRA_DID_RESET:
+    case ISKRA_DID_NO_CONNECT: /* it was out when its context went */
+        return may_have_changed_something(sreq);
+    case ISKRA_DID_BAD_TARGET:
+        return may_have_changed_something(sreq) &&
+               !(sreq->cmnd.told && sreq->error != NULL && sreq->error->code != ISKRA_E_RESPONSE);
+    case ISKRA_DID_TRANSPORT_DISRUPTED: /* it was out when the session fell */
+        return sreq->cmnd.sent &&
+               (sreq->kind == ISKRA_REQUEST_RAW || sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE);
+    default:
+        return false;
+    }
+}
+
+static int fail_unknown(const struct iskra_scsi_request *sreq, uint8_t host_byte)
+{
+    const char *why = "a reset of its LUN or target ended it";
+    int sys_errno = EIO;
+
+    if (host_byte == ISKRA_DID_NO_CONNECT || host_byte == ISKRA_DID_TRANSPORT_DISRUPTED)
+        return fail_connection(sreq, ISKRA_E_OUTCOME_UNKNOWN);
+    if (sreq->cmnd.told && sreq->error != NULL) {
+        why = sreq->error->text;
+        sys_errno = sreq->error->sys_errno;
+    } else if (host_byte == ISKRA_DID_ABORT) {
+        why = "it was aborted";
+    } else if (host_byte == ISKRA_DID_BAD_TARGET) {
+        why = "the response's lengths contradict the command (DID_BAD_TARGET)";
+    }
+    return fail(sreq, ISKRA_E_OUTCOME_UNKNOWN, sys_errno, " may or may not have been executed: %s",
+                why);
+}
+
 static int fail_offline(const struct iskra_scsi_request *sreq)
 {
     const struct iskra_error *why = &sreq->sdev->offline_why;
@@ -212,6 +271,8 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
 {
     uint8_t host_byte = ISKRA_RESULT_HOST(sreq->cmnd.result);
 
+    if (is_unknown(sreq, host_byte))
+        return fail_unknown(sreq, host_byte);
     if (sreq->sdev->state == ISKRA_SDEV_OFFLINE)
         return fail_offline(sreq);
     switch (host_byte) {
@@ -223,11 +284,7 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
         return fail_status(sreq);
     case ISKRA_DID_TIME_OUT:
         return iskra_outcome_timed_out(sreq);
-    case ISKRA_DID_TRANSPORT_DISRUPTED: /* it was out when the session fell */
-        return fail_connection(sreq, sreq->kind == ISKRA_REQUEST_RAW ||
-                                             sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE
-                                         ? ISKRA_E_OUTCOME_UNKNOWN
-                                         : ISKRA_E_CONNECTION);
+    case ISKRA_DID_TRANSPORT_DISRUPTED:
     case ISKRA_DID_NO_CONNECT:
     case ISKRA_DID_TRANSPORT_FAILFAST:
     case ISKRA_DID_IMM_RETRY:
@@ -243,11 +300,11 @@ int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
     uint64_t timeout_ns =
         sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
     uint64_t tenths = timeout_ns / UINT64_C(100000000);
-    /* Decision 25: what may have changed something has an outcome that nobody knows. */
-    bool unknown = (sreq->kind == ISKRA_REQUEST_RAW && sreq->cmnd.dir == ISKRA_DIR_WRITE) ||
-                   sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE;
+    bool unknown = may_have_changed_something(sreq);
     enum iskra_code code = unknown ? ISKRA_E_OUTCOME_UNKNOWN : ISKRA_E_TIMEOUT_SCSI;
-    const char *what = unknown ? " may or may not have been executed:" : "";
+    const char *what = unknown            ? " may or may not have been executed:"
+                       : !sreq->cmnd.sent ? " was not sent:"
+                                          : "";
 
     if (tenths == 0)
         return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 " ms", what,

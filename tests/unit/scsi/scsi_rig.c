@@ -20,6 +20,7 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
         return r->refuse;
     }
     assert_true(r->sent_cnt < RIG_SENT_MAX);
+    cmd->sent = !r->held;
     struct rig_sent *sent = &r->sent[r->sent_cnt++];
     *sent = (struct rig_sent){
         .cmnd = cmd, .lun = cmd->lun, .transfer_len = cmd->transfer_len, .iov_skip = cmd->iov_skip};

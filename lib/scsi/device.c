@@ -3,6 +3,7 @@
 #include "scsi/device.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "scsi/dispatch.h"
 #include "scsi/eh.h"
@@ -196,8 +197,10 @@ void iskra_sdev_unblock(struct iskra_sdev *sdev)
 {
     if (sdev->state == ISKRA_SDEV_CREATED_BLOCK)
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_CREATED);
-    else if (sdev->state == ISKRA_SDEV_BLOCK || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
+    else if (sdev->state == ISKRA_SDEV_BLOCK || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE ||
+             (sdev->state == ISKRA_SDEV_OFFLINE && sdev->offline_why.code != ISKRA_OK))
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING);
+    memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
 }
 
 void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *arg)

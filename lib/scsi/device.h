@@ -98,7 +98,8 @@ struct iskra_sdev {
 
     struct iskra_sdev *twin; /* looks again after a new login (revalidate.c); NULL: not compared */
     bool is_twin;            /* it is one itself */
-    struct iskra_error offline_why; /* OFFLINE: what a new login found; code 0: nothing it did */
+    struct iskra_error
+        offline_why; /* OFFLINE: by error handling or a new login; code 0: by neither */
 
     struct iskra_timer remove_timer; /* CANCEL: when waiting ends and cancelling begins */
     void (*gone)(void *arg);         /* iskra_sdev_remove() */

@@ -5,6 +5,9 @@
  * TESTED and is looked at there. Each rung tries each device once; the session reset is repeated,
  * up to a limit, as long as the session falls again under the test. There are no bus and no host to
  * reset, and no unit is started: nothing here sets allow_restart. */
+#include <errno.h>
+
+#include "error.h"
 #include "scsi/eh_steps.h"
 #include "scsi/host.h"
 
@@ -155,7 +158,7 @@ static void target_reset_next(struct iskra_eh *eh)
 
 static void session_reset_next(struct iskra_eh *eh)
 {
-    struct iskra_error why = {.code = ISKRA_E_TIMEOUT_SCSI, .sys_errno = 110};
+    struct iskra_error why = {.code = ISKRA_E_TIMEOUT_SCSI, .sys_errno = ETIMEDOUT};
     const struct iskra_scsi_request *sreq = iskra_eh_sreq_at(eh->failed.next);
 
     eh->session_reset_cnt++;
@@ -242,6 +245,15 @@ static enum iskra_sdev_state state_of_given_up(const struct iskra_eh *eh)
     return ISKRA_SDEV_TRANSPORT_OFFLINE;
 }
 
+void iskra_eh_give_up(const struct iskra_eh *eh, struct iskra_sdev *sdev, const char *why)
+{
+    if (!iskra_sdev_set_state(sdev, ISKRA_SDEV_OFFLINE))
+        return;
+    (void)iskra_fail(&sdev->offline_why, ISKRA_E_OFFLINE, ENODEV, "the device is offline: %s",
+                     why); /* for those who ask for it from now on */
+    iskra_eh_note(eh, false, sdev, "%s: the device is offline until a new login", why);
+}
+
 static void offline_next(struct iskra_eh *eh)
 {
     enum iskra_sdev_state state = state_of_given_up(eh);
@@ -249,9 +261,10 @@ static void offline_next(struct iskra_eh *eh)
 
     while ((sdev = next_sdev(eh)) != NULL) {
         sdev->eh_tried = true;
-        if (iskra_sdev_set_state(sdev, state))
-            iskra_eh_note(eh, true, sdev, "nothing helped: the device is %s",
-                          state == ISKRA_SDEV_OFFLINE ? "offline" : "offline until a new login");
+        if (state == ISKRA_SDEV_OFFLINE)
+            iskra_eh_give_up(eh, sdev, "no reset has made it answer");
+        else if (iskra_sdev_set_state(sdev, state))
+            iskra_eh_note(eh, false, sdev, "nothing helped: no requests until a new login");
         iskra_eh_over_all_of(eh, sdev);
     }
     iskra_eh_set_rung(eh, ISKRA_EH_RUNG_FLUSH);

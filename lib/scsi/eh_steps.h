@@ -81,6 +81,8 @@ void iskra_eh_set_step(struct iskra_eh *eh, enum iskra_eh_step step);
 void iskra_eh_let_go(struct iskra_eh *eh); /* of the device the step was at */
 /* What is out is back; the work takes it from here. */
 void iskra_eh_answer(struct iskra_eh *eh, enum iskra_eh_step step, bool good);
+/* The device is OFFLINE, unless it is being removed; each request that fails for it tells why. */
+void iskra_eh_give_up(const struct iskra_eh *eh, struct iskra_sdev *sdev, const char *why);
 /* The ladder is through with it, or with all of a device. */
 void iskra_eh_over(struct iskra_eh *eh, struct iskra_scsi_request *sreq);
 void iskra_eh_over_all_of(struct iskra_eh *eh, const struct iskra_sdev *sdev);

@@ -24,8 +24,7 @@ static void eh_action(struct iskra_eh *eh, struct iskra_sdev *sdev)
     sdev->eh_counted = true; /* once per climb */
     if (++sdev->medium_timeout_cnt < ISKRA_EH_MEDIUM_TIMEOUTS)
         return;
-    iskra_eh_note(eh, false, sdev, "ready, but does no I/O: the device is offline");
-    (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_OFFLINE); /* unless it is being removed */
+    iskra_eh_give_up(eh, sdev, "it is ready, but does no I/O");
 }
 
 /* It is ready, or says why not in a way that only a command can settle: both are an answer. */

@@ -241,7 +241,6 @@ static void look_again(struct iskra_timer *timer, uint64_t now_ns)
     }
 }
 
-/* An error story of an earlier login is over: it may be the right disk this time. */
 static void begin(struct iskra_sdev *sdev)
 {
     struct iskra_twin *twin = twin_of(sdev);
@@ -256,12 +255,15 @@ static void begin(struct iskra_sdev *sdev)
     }
 }
 
+/* What an earlier login found, or error handling, is over: it may be the right disk, and do its
+ * work, this time. */
 void iskra_revalidate_begin(struct iskra_shost *host)
 {
     ISKRA_LIST_FOREACH(l, &host->devices)
     {
         struct iskra_sdev *sdev = sdev_at(l);
         sdev->device_blocked = 0;
+        sdev->medium_timeout_cnt = 0;
         if (sdev->twin != NULL && sdev->state != ISKRA_SDEV_CREATED_BLOCK &&
             sdev->state != ISKRA_SDEV_CREATED)
             begin(sdev);

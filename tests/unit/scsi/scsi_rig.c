@@ -1,5 +1,7 @@
 #include "unit/scsi/scsi_rig.h"
 
+#include <errno.h>
+
 #include "iscsi/cmd.h"
 
 static struct rig *rig_of_session(struct iskra_session *s)
@@ -43,6 +45,8 @@ void iskra_class_ready(struct iskra_class *cls)
 
 int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd)
 {
+    if (cmd->task == NULL) /* given back, but for a loan */
+        return -EALREADY;
     assert_ptr_equal(((struct rig_sent *)cmd->task)->cmnd, cmd);
     rig_of_session(s)->abort_cnt++;
     return 0;
@@ -60,9 +64,16 @@ size_t iskra_cmnd_detach_len(const struct iskra_cmnd *cmd)
 
 void iskra_cmnd_detach(struct iskra_cmnd *cmd, struct iskra_cmnd *heir, void *memory)
 {
+    const struct iskra_scsi_request *sreq =
+        iskra_container_of(cmd, struct iskra_scsi_request, cmnd);
+    struct rig *r = rig_of_session(sreq->sdev->host->session);
+
     memset(memory, 0xdd, cmd->transfer_len);
     *heir = *cmd;
-    ((struct rig_sent *)cmd->task)->cmnd = heir;
+    if (r->eh.loaned == cmd)
+        r->eh.loaned = heir;
+    else
+        ((struct rig_sent *)cmd->task)->cmnd = heir;
     cmd->task = NULL;
 }
 

@@ -87,7 +87,7 @@ struct rig {
     struct rig_sent sent[RIG_SENT_MAX];
     unsigned sent_cnt;
     enum iskra_queue_status refuse; /* what queuecommand says, instead of taking it */
-    bool held; /* what queuecommand takes stays in the session's queue */
+    bool held;                      /* what queuecommand takes stays in the session's queue */
     unsigned refused_cnt;
     unsigned abort_cnt; /* commands that the session was asked to abort */
     enum iskra_eh_verdict verdict;

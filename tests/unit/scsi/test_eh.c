@@ -181,7 +181,8 @@ static void a_device_that_is_not_ready_after_its_reset_climbs_on(void **state)
     assert_int_equal(io->done_cnt, 1);
     assert_int_equal(io->sreq.status, -ETIMEDOUT);
     assert_int_equal(r->host.state, ISKRA_SHOST_RUNNING);
-    assert_true(rig_noted(r, "LUN 0: nothing helped: the device is offline"));
+    assert_true(rig_noted(r, "LUN 0: no reset has made it answer: the device is offline until "
+                             "a new login"));
 }
 
 static void a_unit_attention_after_our_reset_is_no_reason_to_climb_on(void **state)
@@ -290,7 +291,32 @@ static void a_device_that_is_ready_but_does_no_io_is_offline_the_second_time(voi
     }
     assert_int_equal(r->sdev->state, ISKRA_SDEV_OFFLINE);
     assert_int_equal(io->done_cnt, 1);
-    assert_true(rig_noted(r, "LUN 0: ready, but does no I/O: the device is offline"));
+    assert_true(rig_noted(r, "LUN 0: it is ready, but does no I/O: the device is offline until "
+                             "a new login"));
+}
+
+static void a_device_that_was_given_up_works_again_after_the_next_login(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = to_the_ladder(r);
+
+    r->eh.answer[RIG_SESSION_RESET] = RIG_EH_GOOD;
+    begin_ladder(r);
+    answer_tur(r, false);
+    assert_int_equal(r->sdev->state, ISKRA_SDEV_OFFLINE);
+    assert_int_equal(io->done_cnt, 1);
+    io = rig_read(r, 1, 0, 1);
+    rig_work(r);
+    assert_int_equal(io->error.code, ISKRA_E_OFFLINE);
+    assert_string_equal(io->error.text, "READ lba 0, 1 block: the device is offline: no reset has "
+                                        "made it answer");
+    iskra_shost_class_ops.block(&r->host);
+    iskra_shost_class_ops.unblock(&r->host);
+    assert_int_equal(r->sdev->state, ISKRA_SDEV_RUNNING);
+    io = rig_read(r, 2, 0, 1);
+    rig_work(r);
+    rig_answer_good(r, r->sent_cnt - 1);
+    assert_good(io);
 }
 
 static void io_that_works_forgives_the_first_climb(void **state)
@@ -352,6 +378,7 @@ int main(void)
         T(a_session_that_is_lost_for_good_leaves_devices_transport_offline),
         T(a_session_that_falls_again_under_the_test_is_waited_for_again),
         T(a_device_that_is_ready_but_does_no_io_is_offline_the_second_time),
+        T(a_device_that_was_given_up_works_again_after_the_next_login),
         T(io_that_works_forgives_the_first_climb),
         T(past_the_deadline_only_the_session_is_reset),
         T(the_deadline_begins_anew_with_the_next_error),

@@ -226,6 +226,58 @@ static void give_up(struct iskra_scsi_request *sreq)
     iskra_eh_scmd_add(sreq, true); /* the session never had it */
 }
 
+static void block(struct iskra_sdev *sdev, enum iskra_insert_reason reason)
+{
+    switch (reason) {
+    case ISKRA_INSERT_HOST_BUSY:
+        sdev->host->host_blocked = ISKRA_HOST_BLOCKED;
+        break;
+    case ISKRA_INSERT_DEVICE_BUSY:
+    case ISKRA_INSERT_EH_RETRY:
+        sdev->device_blocked = ISKRA_DEVICE_BLOCKED;
+        break;
+    case ISKRA_INSERT_TARGET_BUSY:
+        sdev->host->target_blocked = ISKRA_TARGET_BLOCKED;
+        break;
+    case ISKRA_INSERT_REST:
+        break;
+    }
+}
+
+static void not_busy(struct iskra_scsi_request *sreq)
+{
+    sreq->busy = false;
+    sreq->sdev->device_busy--;
+    sreq->sdev->host->target_busy--;
+    sreq->sdev->host->host_busy--;
+}
+
+static void put_back(struct iskra_scsi_request *sreq)
+{
+    sreq->cmnd.result = 0;
+    sreq->cmnd.sent = false; /* or this would not be its place */
+    iskra_requeue_request(&sreq->rq);
+    if (sreq->canceled)
+        (void)iskra_kill_request(&sreq->rq); /* false if a dead queue has done so already */
+}
+
+/* The session takes no more for now. Trying again at once, here or with another device's command,
+ * would be refused the same way, round after round: a command that comes back is what it takes, or,
+ * with none out, some time. */
+static void refused(struct iskra_scsi_request *sreq, enum iskra_queue_status status)
+{
+    struct iskra_sdev *sdev = sreq->sdev;
+
+    block(sdev, reason_for(status));
+    not_busy(sreq);
+    put_back(sreq);
+    if (status != ISKRA_DEVICE_BUSY)
+        starve(sdev);
+    if (sdev->host->host_busy == 0)
+        iskra_queue_kick(&sdev->queue); /* which counts: see unblocked() */
+    delay_if_idle(sdev);
+}
+
 /* notes F44, notes F45, notes F46: scsi_request_fn: blk_start_request (with blk_add_timer), then
  * scsi_dispatch_cmd */
 void iskra_scsi_request_fn(struct iskra_queue *q)
@@ -262,8 +314,7 @@ void iskra_scsi_request_fn(struct iskra_queue *q)
             return;
         }
         if (status != ISKRA_QUEUED) {
-            iskra_scsi_queue_insert(sreq, reason_for(status));
-            delay_if_idle(sdev);
+            refused(sreq, status);
             return;
         }
         host->stuck_since_ns = 0;
@@ -276,10 +327,7 @@ void iskra_scsi_unbusy(struct iskra_scsi_request *sreq)
 
     if (!sreq->busy)
         return;
-    sreq->busy = false;
-    sreq->sdev->device_busy--;
-    host->target_busy--;
-    host->host_busy--;
+    not_busy(sreq);
     if (!iskra_list_empty(&host->starved))
         iskra_work_schedule(&host->round->work, &host->starved_work);
     iskra_eh_wake(host);
@@ -297,25 +345,8 @@ void iskra_scsi_queue_insert(struct iskra_scsi_request *sreq, enum iskra_insert_
 {
     struct iskra_sdev *sdev = sreq->sdev;
 
-    switch (reason) {
-    case ISKRA_INSERT_HOST_BUSY:
-        sdev->host->host_blocked = ISKRA_HOST_BLOCKED;
-        break;
-    case ISKRA_INSERT_DEVICE_BUSY:
-    case ISKRA_INSERT_EH_RETRY:
-        sdev->device_blocked = ISKRA_DEVICE_BLOCKED;
-        break;
-    case ISKRA_INSERT_TARGET_BUSY:
-        sdev->host->target_blocked = ISKRA_TARGET_BLOCKED;
-        break;
-    case ISKRA_INSERT_REST:
-        break;
-    }
+    block(sdev, reason);
     iskra_scsi_unbusy(sreq);
-    sreq->cmnd.result = 0;
-    sreq->cmnd.sent = false; /* or this would not be its place */
-    iskra_requeue_request(&sreq->rq);
-    if (sreq->canceled)
-        (void)iskra_kill_request(&sreq->rq); /* false if a dead queue has done so already */
+    put_back(sreq);
     iskra_queue_kick(&sdev->queue);
 }

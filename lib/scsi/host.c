@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "scsi/dispatch.h"
 #include "scsi/eh.h"
 #include "scsi/revalidate.h"
 
@@ -81,7 +82,18 @@ static struct iskra_sdev *sdev_at(struct iskra_list *l)
 static bool has_room(const struct iskra_shost *host)
 {
     return host->host_busy < host->can_queue && host->target_busy < host->can_queue &&
-           iskra_shost_may_dispatch(host);
+           iskra_shost_may_dispatch(host) && !iskra_window_closed(&host->session->window);
+}
+
+/* Each command that comes back serves them. With none out nothing would: a closed window is looked
+ * at again after a while. */
+static void look_again_if_idle(struct iskra_shost *host)
+{
+    if (iskra_list_empty(&host->starved) || host->host_busy > 0 || !iskra_shost_may_dispatch(host))
+        return;
+    struct iskra_sdev *first =
+        iskra_container_of(host->starved.next, struct iskra_sdev, starved_link);
+    iskra_queue_delay(&first->queue, ISKRA_QUEUE_DELAY_NS);
 }
 
 /* Those who found target or host full try again, first come, first served. Who had a turn and wants
@@ -100,6 +112,7 @@ static void starved_work_fn(struct iskra_work *work)
     host->serving_starved = false;
     iskra_list_splice_back(&now, &host->starved);
     iskra_list_splice_back(&host->starved, &now);
+    look_again_if_idle(host);
 }
 
 void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,

@@ -38,6 +38,11 @@ enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct isk
     return rig_of_session(s)->verdict;
 }
 
+bool iskra_window_closed(const struct iskra_cmd_window *w)
+{
+    return (int32_t)(w->queued_cmd_sn - w->max_cmd_sn) > 0;
+}
+
 void iskra_class_ready(struct iskra_class *cls)
 {
     *(unsigned *)(void *)cls += 1; /* rig_setup() says whose */

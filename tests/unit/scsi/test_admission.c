@@ -90,6 +90,36 @@ static void a_busy_host_is_let_alone_for_7_tries(void **state)
     assert_int_equal(tries_after(*state, ISKRA_HOST_BUSY), 7);
 }
 
+/* Two devices of one session, and a window that takes nothing for now: each refusal must wait for a
+ * command that comes back, or for time, and not for the other device. */
+static void a_closed_window_is_not_asked_again_and_again(void **state)
+{
+    struct rig *r = *state;
+    struct iskra_sdev *second = rig_disk(r, LUN(1));
+    for (unsigned out = 0; out < 2; out++) {
+        for (unsigned i = 0; i < out; i++)
+            rig_read(r, 10 + i, i, 1);
+        unsigned sent_cnt = r->sent_cnt;
+        r->refuse = ISKRA_TARGET_BUSY;
+        r->session.window.max_cmd_sn = r->session.window.queued_cmd_sn - 1;
+        r->refused_cnt = 0;
+        read_on(r, r->sdev, 0);
+        read_on(r, second, 1);
+        rig_work(r); /* which ends */
+        rig_advance_to(r, r->round.now_ns + RIG_S);
+        assert_int_equal(r->sent_cnt, sent_cnt);
+        assert_in_range(r->refused_cnt, 1, RIG_S / ISKRA_QUEUE_DELAY_NS);
+        r->refuse = ISKRA_QUEUED;
+        r->session.window.max_cmd_sn = r->session.window.queued_cmd_sn + 1000;
+        if (out > 0)
+            rig_answer_good(r, sent_cnt - 1);
+        rig_advance_to(r, r->round.now_ns + 10 * ISKRA_QUEUE_DELAY_NS);
+        assert_int_equal(r->sent_cnt, sent_cnt + 2);
+        rig_answer_good(r, sent_cnt);
+        rig_answer_good(r, sent_cnt + 1);
+    }
+}
+
 static void an_end_clears_all_three_counters(void **state)
 {
     struct rig *r = *state;
@@ -241,6 +271,7 @@ int main(void)
         T(a_busy_device_is_let_alone_for_3_tries),
         T(a_busy_target_is_let_alone_for_3_tries),
         T(a_busy_host_is_let_alone_for_7_tries),
+        T(a_closed_window_is_not_asked_again_and_again),
         T(an_end_clears_all_three_counters),
         T(the_depth_rises_one_by_one_and_not_beyond_what_it_was),
         T(task_set_full_with_nothing_else_out_leaves_a_depth_of_one),

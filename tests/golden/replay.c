@@ -308,6 +308,7 @@ static void cmd_restart(struct replay_cmd *cmd)
     cmd->task.r2t = cmd->task.dir == ISKRA_DIR_WRITE ? &cmd->r2ts : NULL;
     cmd->task.running = true;
     cmd->task.exp_data_sn = cmd->task.recv_len = 0;
+    cmd->task.asked_len = 0;
     cmd->complete = false;
 }
 

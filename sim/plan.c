@@ -23,7 +23,6 @@ static uint32_t draw_kinds(struct sim_random *random)
         kinds |= (uint32_t)sim_random_chance(random, rate) << i;
     if (sim_random_chance(random, 5000))
         kinds |= 1u << SIM_FAULT_PARTIAL;
-    kinds &= ~(1u << SIM_FAULT_WINDOW);
     return kinds;
 }
 

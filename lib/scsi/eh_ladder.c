@@ -350,6 +350,13 @@ static void next(struct iskra_eh *eh)
     }
 }
 
+/* They came back by themselves before the climb had begun: the host was stopped for nothing. */
+static void no_climb(struct iskra_eh *eh)
+{
+    if (iskra_shost_set_state(eh->host, ISKRA_SHOST_RUNNING)) /* if it was in RECOVERY */
+        run_queues(eh->host);
+}
+
 static bool nothing_to_do(const struct iskra_eh *eh)
 {
     if (eh->rung == ISKRA_EH_RUNG_NONE)
@@ -372,8 +379,11 @@ void iskra_eh_climb(struct iskra_eh *eh)
             iskra_eh_take_tested(eh);
             break;
         case ISKRA_EH_STEP_NEXT:
-            if (nothing_to_do(eh))
+            if (nothing_to_do(eh)) {
+                if (eh->rung == ISKRA_EH_RUNG_NONE)
+                    no_climb(eh);
                 return;
+            }
             next(eh);
             break;
         }

@@ -2,6 +2,7 @@
  * is cancelled, or goes away at each of them. */
 #include <errno.h>
 
+#include "scsi/eh_steps.h"
 #include "unit/scsi/eh_test_rig.h"
 
 /* ---- the asynchronous abort ---- */
@@ -141,6 +142,22 @@ static void the_ladder_waits_for_all_commands_of_the_host(void **state)
     assert_int_equal(r->eh.cnt[RIG_LUN_RESET], 1);
     answer_tur(r, true);
     send_again(r, stuck);
+}
+
+static void an_answer_before_the_climb_leaves_a_running_host(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = to_the_ladder(r);
+
+    for (unsigned i = 0; i < 2000 && !io->sreq.in_eh; i++)
+        rig_advance_to(r, r->round.now_ns + RIG_S / 10);
+    assert_true(io->sreq.in_eh);
+    iskra_eh_fail(r->host.eh, &io->sreq);
+    assert_int_equal(r->host.state, ISKRA_SHOST_RECOVERY);
+    rig_answer_good(r, 0);
+    assert_good(io);
+    assert_int_equal(r->eh.cnt[RIG_LUN_RESET], 0);
+    assert_int_equal(r->host.state, ISKRA_SHOST_RUNNING);
 }
 
 static void each_rung_is_climbed_when_the_one_before_failed(void **state)
@@ -370,6 +387,7 @@ int main(void)
         T(an_aborted_command_on_loan_is_sent_again_when_the_loan_ends),
         T(an_answer_overtakes_the_abort_that_is_out),
         T(the_ladder_waits_for_all_commands_of_the_host),
+        T(an_answer_before_the_climb_leaves_a_running_host),
         T(each_rung_is_climbed_when_the_one_before_failed),
         T(a_device_that_is_not_ready_after_its_reset_climbs_on),
         T(a_unit_attention_after_our_reset_is_no_reason_to_climb_on),

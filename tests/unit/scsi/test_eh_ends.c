@@ -129,7 +129,7 @@ static void at_every_step(event *happens, bool well)
         struct rig *r = state;
         struct rig_io *io = climb_to(r, stage);
 
-        print_message("%s\n", stage_names[stage]);
+        print_message("# %s\n", stage_names[stage]);
         bool done = happens(r, io);
         answer_everything(r, well);
         expect_rest(r);

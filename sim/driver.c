@@ -95,7 +95,9 @@ static bool writable(const struct socket *s)
 {
     if (s->unbound || s->finished || !s->full)
         return false;
-    return sim_pipe_writable(&s->conn->up) > 0 || s->conn->error != 0 || !s->conn->peer;
+    const struct sim_conn *conn = s->conn; /* that its peer has gone is known when the end is here */
+    return sim_pipe_writable(&conn->up) > 0 || conn->error != 0 ||
+           (!conn->peer && conn->down.end_arrived);
 }
 
 static bool ready(const struct sim_driver *d)

@@ -38,6 +38,7 @@ struct sim {
     struct iskra *ctx;
     uint64_t block_cnt; /* of memory given to the library */
     struct sim_workload load;
+    bool wished; /* the user took something back: its abort may take the session along */
     struct sim_oracle oracle;
     struct sim_marks *marks; /* or NULL */
 };

@@ -200,6 +200,7 @@ static void cancel_one(struct sim *sim)
         return;
     slot->canceled = true;
     int rc = iskra_cancel(&slot->io);
+    sim->wished = true;
     sim_note(&sim->record, "cancel", slot->number, (uint64_t)-rc, slot->io.op);
     if (rc < 0 && rc != -EALREADY)
         sim_fail(&sim->record, "iskra_cancel: %d", rc);
@@ -211,6 +212,7 @@ static void detach_one(struct sim *sim)
     if (!slot || slot->verifies || sim_driver_holds(sim->driver))
         return;
     int rc = iskra_detach(&slot->io);
+    sim->wished = true;
     sim_note(&sim->record, "detach", slot->number, (uint64_t)-rc, slot->io.op);
     if (rc < 0)
         return;

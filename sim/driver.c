@@ -95,7 +95,8 @@ static bool writable(const struct socket *s)
 {
     if (s->unbound || s->finished || !s->full)
         return false;
-    const struct sim_conn *conn = s->conn; /* that its peer has gone is known when the end is here */
+    const struct sim_conn *conn =
+        s->conn; /* that its peer has gone is known when the end is here */
     return sim_pipe_writable(&conn->up) > 0 || conn->error != 0 ||
            (!conn->peer && conn->down.end_arrived);
 }

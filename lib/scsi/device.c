@@ -129,7 +129,7 @@ static void gone_work_fn(struct iskra_work *work)
     void (*gone)(void *arg) = sdev->gone;
     void *arg = sdev->gone_arg;
     iskra_list_remove(&sdev->link);
-    iskra_list_remove(&sdev->starved_link);
+    iskra_shost_not_starved(sdev);
     iskra_queue_done(&sdev->queue);
     iskra_timer_done(&sdev->remove_timer);
     pf->free(pf->arg, sdev);

@@ -319,6 +319,7 @@ void iskra_scsi_request_fn(struct iskra_queue *q)
         }
         host->stuck_since_ns = 0;
     }
+    iskra_shost_not_starved(sdev); /* what it waited for may have been cancelled */
 }
 
 void iskra_scsi_unbusy(struct iskra_scsi_request *sreq)

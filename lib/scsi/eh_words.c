@@ -69,12 +69,13 @@ static void say(const struct iskra_eh *eh, bool warning, const char *who, const 
                 va_list ap)
 {
     const struct iskra_shost *host = eh->host;
-    char what[LINE_LEN], line[LINE_LEN + COMMAND_LEN + 40];
+    char line[LINE_LEN + COMMAND_LEN + 40];
 
     if (host->ops->note == NULL)
         return;
-    vsnprintf(what, sizeof(what), fmt, ap);
-    snprintf(line, sizeof(line), "%s%s", who, what);
+    int len = snprintf(line, sizeof(line), "%s", who);
+    if (len >= 0 && (size_t)len < sizeof(line))
+        vsnprintf(line + len, sizeof(line) - (size_t)len, fmt, ap);
     host->ops->note(host->ops_arg, warning, line);
 }
 

@@ -115,6 +115,17 @@ static void starved_work_fn(struct iskra_work *work)
     look_again_if_idle(host);
 }
 
+void iskra_shost_not_starved(struct iskra_sdev *sdev)
+{
+    struct iskra_shost *host = sdev->host;
+
+    if (iskra_list_empty(&sdev->starved_link))
+        return;
+    iskra_list_remove(&sdev->starved_link);
+    if (!iskra_list_empty(&host->starved))
+        iskra_work_schedule(&host->round->work, &host->starved_work);
+}
+
 void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
                       const struct iskra_shost_ops *ops, void *ops_arg)
 {

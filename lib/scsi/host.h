@@ -82,6 +82,9 @@ struct iskra_shost {
     struct iskra_error error;       /* why the session ended, once it has */
 };
 
+/* The device waits for no place any more, if it did: it is the next one's turn. */
+void iskra_shost_not_starved(struct iskra_sdev *sdev);
+
 /* The host exists for as long as its class; session may be NULL until CREATE_SESSION. */
 void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
                       const struct iskra_shost_ops *ops, void *ops_arg);

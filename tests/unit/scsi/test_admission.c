@@ -120,6 +120,29 @@ static void a_closed_window_is_not_asked_again_and_again(void **state)
     }
 }
 
+/* The first in the row is who looks whether the window is open again. */
+static void a_turn_that_is_not_wanted_any_more_is_passed_on(void **state)
+{
+    struct rig *r = *state;
+    struct iskra_sdev *second = rig_disk(r, LUN(1)), *third = rig_disk(r, LUN(2));
+    rig_read(r, 10, 0, 1);
+    unsigned sent_cnt = r->sent_cnt;
+
+    r->refuse = ISKRA_TARGET_BUSY;
+    r->session.window.max_cmd_sn = r->session.window.queued_cmd_sn - 1;
+    read_on(r, second, 0);
+    read_on(r, third, 1);
+    rig_answer_good(r, sent_cnt - 1);
+    assert_int_equal(iskra_scsi_cancel(&r->ios[0].sreq), 0);
+    rig_work(r);
+    assert_int_equal(r->ios[0].done_cnt, 1);
+    r->refuse = ISKRA_QUEUED;
+    r->session.window.max_cmd_sn = r->session.window.queued_cmd_sn + 1000;
+    rig_advance_to(r, r->round.now_ns + RIG_S);
+    assert_int_equal(r->sent_cnt, sent_cnt + 1);
+    rig_answer_good(r, sent_cnt);
+}
+
 static void an_end_clears_all_three_counters(void **state)
 {
     struct rig *r = *state;
@@ -272,6 +295,7 @@ int main(void)
         T(a_busy_target_is_let_alone_for_3_tries),
         T(a_busy_host_is_let_alone_for_7_tries),
         T(a_closed_window_is_not_asked_again_and_again),
+        T(a_turn_that_is_not_wanted_any_more_is_passed_on),
         T(an_end_clears_all_three_counters),
         T(the_depth_rises_one_by_one_and_not_beyond_what_it_was),
         T(task_set_full_with_nothing_else_out_leaves_a_depth_of_one),

@@ -8,6 +8,7 @@
 #include "iscsi/session.h"
 #include "scsi/device.h"
 #include "scsi/disposition.h"
+#include "scsi/eh_status.h"
 #include "scsi/host.h"
 #include "verdict.h"
 #include "wire/cdb.h"
@@ -259,6 +260,18 @@ static void verdict_print(void)
     }
 }
 
+/* ---- the ladder ---- */
+
+static void rungs_print(void)
+{
+    printf("\n### The error handler's rungs (`eh_ladder.c`, `eh_abort.c`)\n\n"
+           "| Rung | For | What | At most | Then |\n| --- | --- | --- | --- | --- |\n");
+    for (unsigned rung = ISKRA_EH_RUNG_ABORT; rung < ISKRA_EH_RUNG_CNT; rung++) {
+        const struct iskra_eh_rung_words *w = iskra_eh_rung_words((enum iskra_eh_rung)rung);
+        printf("| %s | %s | %s | %s | %s |\n", w->name, w->whom, w->act, w->limit, w->after);
+    }
+}
+
 int main(void)
 {
     host_bytes_print();
@@ -268,5 +281,6 @@ int main(void)
         machine_print(&machines[i]);
     prep_print();
     verdict_print();
+    rungs_print();
     return 0;
 }

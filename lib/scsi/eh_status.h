@@ -7,20 +7,44 @@
 
 struct iskra_shost;
 
-/* The steps of the ladder, in order. ABORT is the one that leaves the host running. */
+/* The steps of the ladder, in order: id, for whom, what is done, how long it is waited for, what
+ * comes of it. NONE is not on the ladder, and ABORT is the one that leaves the host running. */
+#define ISKRA_EH_RUNGS(X)                                                                          \
+    X(NONE, "", "", "", "")                                                                        \
+    X(ABORT, "a command, 10 ms after its EH_NOT_HANDLED; one at a time, the host goes on",         \
+      "ABORT TASK", "`abort_timeout`",                                                             \
+      "ended: it is sent again, or ends as timed out; refused, or its second timeout: WAIT; no "   \
+      "answer: the connection fails, WAIT")                                                        \
+    X(WAIT, "the host: RECOVERY, nothing new is sent", "what else is out is waited for",           \
+      "the time of each of these", "all are back, or on the ladder too: SENSE")                    \
+    X(SENSE, "a command with CHECK CONDITION and no sense data", "REQUEST SENSE", "10 s",          \
+      "sense: it is judged once more; none: LUN_RESET, if it may be sent again afterwards")        \
+    X(LUN_RESET, "each device with a command on the ladder, one by one", "LOGICAL UNIT RESET",     \
+      "`lu_reset_timeout`",                                                                        \
+      "done and ready: FLUSH; else TARGET_RESET, but for commands that were answered: FLUSH")      \
+    X(TARGET_RESET, "the target, once", "TARGET WARM RESET", "`tgt_reset_timeout`",                \
+      "done: the devices that are ready, FLUSH; the others: SESSION_RESET")                        \
+    X(SESSION_RESET, "the session, and again, five times at most, if it falls under the test",     \
+      "the connection is dropped (1021), a new login is waited for", "`replacement_timeout`",      \
+      "logged in: the devices that are ready, FLUSH; the others: OFFLINE")                         \
+    X(OFFLINE, "each device that is left", "", "",                                                 \
+      "session LOGGED_IN: OFFLINE until a later login; gone: TRANSPORT_OFFLINE; on its way back: " \
+      "as it is; all: FLUSH")                                                                      \
+    X(FLUSH, "each command the ladder is through with", "", "",                                    \
+      "sent again if it may be done twice, has a try left and a device that is online; else it "   \
+      "ends; the host is RUNNING")
+
+#define ISKRA_EH_RUNG_ENUM(id, whom, act, limit, after) ISKRA_EH_RUNG_##id,
 enum iskra_eh_rung {
-    ISKRA_EH_RUNG_NONE,  /* nothing to do */
-    ISKRA_EH_RUNG_ABORT, /* a command is being aborted, or soon will be */
-    ISKRA_EH_RUNG_WAIT,  /* the host is in recovery: what else is out is waited for */
-    ISKRA_EH_RUNG_SENSE,
-    ISKRA_EH_RUNG_LUN_RESET,
-    ISKRA_EH_RUNG_TARGET_RESET,
-    ISKRA_EH_RUNG_SESSION_RESET, /* the connection is dropped, and a new login is waited for */
-    ISKRA_EH_RUNG_OFFLINE,       /* nothing helped: devices are given up */
-    ISKRA_EH_RUNG_FLUSH,         /* what the ladder is through with goes back, or ends */
-    ISKRA_EH_RUNG_CNT
+    ISKRA_EH_RUNGS(ISKRA_EH_RUNG_ENUM) ISKRA_EH_RUNG_CNT
 };
-const char *iskra_eh_rung_name(enum iskra_eh_rung rung); /* "LUN_RESET"; "?" */
+
+struct iskra_eh_rung_words {
+    const char *name; /* "LUN_RESET" */
+    const char *whom, *act, *limit, *after;
+};
+const struct iskra_eh_rung_words *iskra_eh_rung_words(enum iskra_eh_rung rung); /* NULL: none */
+const char *iskra_eh_rung_name(enum iskra_eh_rung rung);                        /* "?": none */
 
 struct iskra_eh_status {
     enum iskra_eh_rung rung;

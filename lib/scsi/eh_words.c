@@ -12,20 +12,18 @@
 #define LINE_LEN    256
 #define COMMAND_LEN 80
 
+#define WORDS(id, whom, act, limit, after) [ISKRA_EH_RUNG_##id] = {#id, whom, act, limit, after},
+static const struct iskra_eh_rung_words rungs[ISKRA_EH_RUNG_CNT] = {ISKRA_EH_RUNGS(WORDS)};
+
+const struct iskra_eh_rung_words *iskra_eh_rung_words(enum iskra_eh_rung rung)
+{
+    return (unsigned)rung < ISKRA_EH_RUNG_CNT ? &rungs[rung] : NULL;
+}
+
 const char *iskra_eh_rung_name(enum iskra_eh_rung rung)
 {
-    static const char *const names[ISKRA_EH_RUNG_CNT] = {
-        [ISKRA_EH_RUNG_NONE] = "NONE",
-        [ISKRA_EH_RUNG_ABORT] = "ABORT",
-        [ISKRA_EH_RUNG_WAIT] = "WAIT",
-        [ISKRA_EH_RUNG_SENSE] = "SENSE",
-        [ISKRA_EH_RUNG_LUN_RESET] = "LUN_RESET",
-        [ISKRA_EH_RUNG_TARGET_RESET] = "TARGET_RESET",
-        [ISKRA_EH_RUNG_SESSION_RESET] = "SESSION_RESET",
-        [ISKRA_EH_RUNG_OFFLINE] = "OFFLINE",
-        [ISKRA_EH_RUNG_FLUSH] = "FLUSH",
-    };
-    return (unsigned)rung < ISKRA_EH_RUNG_CNT ? names[rung] : "?";
+    const struct iskra_eh_rung_words *words = iskra_eh_rung_words(rung);
+    return words != NULL ? words->name : "?";
 }
 
 double iskra_eh_s(uint64_t ns)

@@ -206,6 +206,15 @@ int sim_conn_result(const struct sim_conn *conn)
     return conn->phase == SIM_CONN_CONNECTING ? -EINPROGRESS : -conn->error;
 }
 
+/* How long what was sent may still be on its way after a close. A login to the same portal group
+ * ends the old connection, so that nothing depends on it; one to another group does not, and has
+ * only Time2Wait for protection (decision 26), a little of which is the target's to do what has
+ * come. */
+static uint64_t lifetime_ns(const struct sim *sim)
+{
+    return sim->plan.group_cnt > 1 ? 1900 * SIM_MS : SIM_NEVER / 2;
+}
+
 /* What was sent goes on to the other end, unless the close was abortive and it is lost; the end
  * itself comes after it, sometimes very late. */
 void sim_conn_close(struct sim_conn *conn, bool abortive)
@@ -218,8 +227,12 @@ void sim_conn_close(struct sim_conn *conn, bool abortive)
     sim_clock_clear(&sim->clock, &conn->reset_event);
     sim->network.by_fd[conn->fd] = NULL;
     conn->fd = -1;
+    uint64_t most_ns = lifetime_ns(sim);
+    if (conn->up.stalled_ns > sim->clock.now_ns + most_ns)
+        sim_pipe_stall(&conn->up, sim->clock.now_ns + most_ns);
     if (sim_fault_happens(sim, SIM_FAULT_LATE, sim->plan.late)) {
-        late_ns = sim_random_below(&sim->net_random, sim->plan.late_ns);
+        uint64_t limit_ns = sim->plan.late_ns < most_ns ? sim->plan.late_ns : most_ns;
+        late_ns = sim_random_below(&sim->net_random, limit_ns);
         sim_pipe_stall(&conn->up, sim->clock.now_ns + late_ns);
     } else if (abortive && sim_random_chance(&sim->net_random, 5000)) {
         sim_pipe_lose(&conn->up);
@@ -344,7 +357,7 @@ void sim_conn_half_close(struct sim_conn *conn)
 
 void sim_conn_stall(struct sim_conn *conn, bool up, bool down, uint64_t until_ns)
 {
-    if (up)
+    if (up && conn->phase != SIM_CONN_CLOSED) /* then it is known how late it comes */
         sim_pipe_stall(&conn->up, until_ns);
     if (down)
         sim_pipe_stall(&conn->down, until_ns);

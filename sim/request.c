@@ -269,8 +269,8 @@ static void judge_bad(struct sim_slot *slot)
     struct sim *sim = slot->sim;
     const struct iskra_io *io = &slot->io;
     bool miscompare = io->error.code == ISKRA_E_MISCOMPARE;
-    bool wished = slot->canceled || slot->handle->state != SIM_HANDLE_OPEN ||
-                  (sim->wished && io->error.code == ISKRA_E_OUTCOME_UNKNOWN);
+    bool lost = io->error.code == ISKRA_E_OUTCOME_UNKNOWN || io->error.code == ISKRA_E_CONNECTION;
+    bool wished = slot->canceled || slot->handle->state != SIM_HANDLE_OPEN || (sim->wished && lost);
     sim_note_text(&sim->record, io->error.text);
     if (io->status >= 0)
         sim_fail(&sim->record, "operation %d ended with status %d", io->op, io->status);

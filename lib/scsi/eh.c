@@ -65,11 +65,13 @@ bool iskra_eh_past_deadline(const struct iskra_shost *host)
            host->round->now_ns - host->last_reset_ns >= (uint64_t)host->eh_deadline_ns;
 }
 
-void iskra_eh_rest(struct iskra_eh *eh)
+void iskra_eh_rest(struct iskra_shost *host)
 {
+    const struct iskra_eh *eh = host->eh;
+
     if (iskra_list_empty(&eh->aborts) && iskra_list_empty(&eh->failed) &&
         eh->rung == ISKRA_EH_RUNG_NONE)
-        eh->host->last_reset_ns = 0;
+        host->last_reset_ns = 0;
 }
 
 /* ---- in ---- */
@@ -144,7 +146,7 @@ static void finish(struct iskra_eh *eh, struct iskra_scsi_request *sreq)
 {
     iskra_eh_take(eh, sreq);
     (void)iskra_finish_eh_request(&sreq->rq); /* EH's: always true */
-    iskra_eh_rest(eh);
+    iskra_eh_rest(eh->host);
 }
 
 /* Spec 3.5, the end: online, worth a retry, and one is left. */
@@ -173,7 +175,7 @@ void iskra_eh_settle(struct iskra_eh *eh, struct iskra_scsi_request *sreq)
     sreq->retries++;
     sreq->timed_out = false;
     iskra_scsi_try_again(sreq);
-    iskra_eh_rest(eh);
+    iskra_eh_rest(eh->host);
 }
 
 /* Did the LUN itself say how the command ended? */

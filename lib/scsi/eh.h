@@ -40,6 +40,9 @@ void iskra_eh_scmd_returned(struct iskra_scsi_request *sreq);
  * It is judged, or ends, at the end of the round. */
 void iskra_eh_scmd_finish(struct iskra_scsi_request *sreq);
 
+/* If it has nothing to do, the clock of eh_deadline stops. */
+void iskra_eh_rest(struct iskra_shost *host);
+
 /* A command is no longer out: perhaps it was the last that the ladder waited for. */
 void iskra_eh_wake(struct iskra_shost *host);
 

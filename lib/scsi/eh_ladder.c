@@ -293,7 +293,7 @@ static void flush_next(struct iskra_eh *eh)
         iskra_eh_s(eh->host->round->now_ns - eh->climb_since_ns), eh->again_cnt, eh->ended_cnt);
     (void)iskra_shost_set_state(eh->host, ISKRA_SHOST_RUNNING); /* from RECOVERY: always */
     run_queues(eh->host);
-    iskra_eh_rest(eh);
+    iskra_eh_rest(eh->host);
 }
 
 /* ---- the machine ---- */

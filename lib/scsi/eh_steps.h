@@ -64,7 +64,6 @@ void iskra_eh_settle(struct iskra_eh *eh, struct iskra_scsi_request *sreq);
 /* Off every list of the handler's. */
 void iskra_eh_take(struct iskra_eh *eh, struct iskra_scsi_request *sreq);
 bool iskra_eh_past_deadline(const struct iskra_shost *host);
-void iskra_eh_rest(struct iskra_eh *eh); /* if nothing is left to do, its clock stops */
 
 /* eh_abort.c */
 int iskra_eh_abort_init(struct iskra_eh *eh); /* 0 or -ENOMEM */

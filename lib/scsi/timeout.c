@@ -17,7 +17,7 @@ enum iskra_eh_verdict iskra_scsi_times_out(struct iskra_request *rq)
     ISKRA_STEP(&host->round->trace, TIMES_OUT, 0);
     host->counts.timeouts++;
     /* notes F39: host->last_reset starts the error handler's deadline, if there is one (decision
-     * 2). */
+     * 2), and begins anew while all that expires is excused. */
     if (host->eh_deadline_ns != -1 && host->last_reset_ns == 0)
         host->last_reset_ns = host->round->now_ns;
     /* notes F40: uses the host's eh_timed_out() */
@@ -26,5 +26,7 @@ enum iskra_eh_verdict iskra_scsi_times_out(struct iskra_request *rq)
         verdict = iskra_eh_cmd_timed_out(host->session, &sreq->cmnd);
     if (verdict == ISKRA_EH_NOT_HANDLED)
         iskra_eh_timed_out(sreq);
+    else
+        iskra_eh_rest(host);
     return verdict;
 }

@@ -375,6 +375,24 @@ static void the_deadline_begins_anew_with_the_next_error(void **state)
     send_again(r, io);
 }
 
+/* Commands that only take long, once in a while, are nobody's error. */
+static void a_timeout_that_is_excused_does_not_start_the_deadline(void **state)
+{
+    struct rig *r = *state;
+
+    r->host.eh_deadline_ns = 60 * (int64_t)RIG_S;
+    rig_read(r, 0, 0, 1);
+    r->verdict = ISKRA_EH_RESET_TIMER;
+    rig_advance_to(r, r->round.now_ns + 40 * RIG_S);
+    assert_int_equal(r->judged_cnt, 1);
+    rig_answer_good(r, 0);
+    rig_advance_to(r, r->round.now_ns + 3600 * RIG_S);
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_read(r, 1, 0, 1);
+    rig_advance_to(r, r->round.now_ns + 31 * RIG_S);
+    assert_int_equal(r->eh.cnt[RIG_ABORT], 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 int main(void)
 {
@@ -400,6 +418,7 @@ int main(void)
         T(io_that_works_forgives_the_first_climb),
         T(past_the_deadline_only_the_session_is_reset),
         T(the_deadline_begins_anew_with_the_next_error),
+        T(a_timeout_that_is_excused_does_not_start_the_deadline),
     };
     return cmocka_run_group_tests_name("scsi eh", tests, NULL, NULL);
 }

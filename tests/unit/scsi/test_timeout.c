@@ -173,6 +173,7 @@ static void the_eh_deadline_is_inert_unless_asked_for(void **state)
     rig_advance_to(r, 130 * RIG_S);
     assert_int_equal(r->host.last_reset_ns, 0);
     r->host.eh_deadline_ns = 5;
+    r->verdict = ISKRA_EH_NOT_HANDLED;
     rig_advance_to(r, 160 * RIG_S);
     assert_int_equal(r->host.last_reset_ns, 160 * RIG_S);
 }

@@ -162,6 +162,27 @@ static bool cancel(struct rig *r, struct rig_io *io)
     return true;
 }
 
+/* The same, and then nobody answers. A status that is there already wins. */
+static bool cancel_is_told(struct rig *r, struct rig_io *io)
+{
+    bool lent = io->sreq.lent, answered = !io->sreq.timed_out;
+
+    (void)cancel(r, io);
+    if (!lent) /* nobody else has it */
+        assert_int_equal(io->done_cnt, 1);
+    give_back_disrupted(r);
+    if (r->eh.loaned != NULL)
+        rig_return_loan(r);
+    for (unsigned kind = 0; kind < RIG_EH_KIND_CNT; kind++)
+        if (r->eh.op[kind] != NULL)
+            rig_eh_tell(r, kind, ISKRA_EH_FAILED);
+    rig_work(r);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, answered ? -EIO : -ECANCELED);
+    assert_int_equal(io->error.code, answered ? ISKRA_E_SCSI : ISKRA_E_CANCELED);
+    return true;
+}
+
 static bool detach(struct rig *r, struct rig_io *io)
 {
     assert_int_equal(iskra_scsi_detach(&io->sreq), 0);
@@ -263,6 +284,12 @@ static void a_request_may_be_cancelled_at_every_step(void **state)
     at_every_step_both_ways(cancel);
 }
 
+static void who_cancels_is_told_that_it_was_cancelled(void **state)
+{
+    (void)state;
+    at_every_step(cancel_is_told, true);
+}
+
 static void a_request_may_be_detached_at_every_step(void **state)
 {
     (void)state;
@@ -319,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(each_step_ends_by_itself),
         T(a_request_may_be_cancelled_at_every_step),
+        T(who_cancels_is_told_that_it_was_cancelled),
         T(a_request_may_be_detached_at_every_step),
         T(a_device_may_be_removed_at_every_step),
         T(a_device_may_be_removed_at_once_at_every_step),

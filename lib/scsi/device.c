@@ -148,6 +148,7 @@ static void waited_enough(struct iskra_timer *timer, uint64_t now_ns)
 
     (void)now_ns;
     iskra_queue_each_sent(&sdev->queue, cancel_sent);
+    iskra_eh_cancel_all_of(sdev);
 }
 
 /* notes F44: scsi_alloc_sdev */
@@ -211,6 +212,7 @@ void iskra_sdev_remove(struct iskra_sdev *sdev, void (*gone)(void *arg), void *a
     sdev->gone = gone;
     sdev->gone_arg = arg;
     iskra_queue_kill(&sdev->queue);
+    iskra_eh_sdev_gone(sdev);
     iskra_timer_arm(&sdev->remove_timer, sdev->host->round->now_ns + ISKRA_SDEV_REMOVE_WAIT_NS);
     iskra_work_schedule(&sdev->host->round->work, &sdev->gone_work);
 }

@@ -142,11 +142,24 @@ void iskra_eh_take(struct iskra_eh *eh, struct iskra_scsi_request *sreq)
     sreq->in_eh = sreq->settled = false;
 }
 
+/* A device that is being removed, and nothing of it is left to be tried for. */
+static void step_away(struct iskra_eh *eh, const struct iskra_sdev *sdev)
+{
+    if (eh->sdev != sdev || sdev->state != ISKRA_SDEV_CANCEL ||
+        iskra_eh_failed_of(eh, sdev) != NULL)
+        return;
+    iskra_eh_step_drop(eh);
+    iskra_work_schedule(&eh->host->round->work, &eh->work);
+}
+
 static void finish(struct iskra_eh *eh, struct iskra_scsi_request *sreq)
 {
+    const struct iskra_sdev *sdev = sreq->sdev;
+
     iskra_eh_take(eh, sreq);
     (void)iskra_finish_eh_request(&sreq->rq); /* EH's: always true */
     iskra_eh_rest(eh->host);
+    step_away(eh, sdev);
 }
 
 /* Spec 3.5, the end: online, worth a retry, and one is left. */
@@ -257,9 +270,24 @@ void iskra_eh_sdev_gone(struct iskra_sdev *sdev)
 
     if (eh == NULL)
         return;
-    if (eh->sdev == sdev)
-        iskra_eh_step_drop(eh);
     finish_all_of(eh, sdev);
+    step_away(eh, sdev);
+}
+
+static void cancel_all_on(struct iskra_list *requests, const struct iskra_sdev *sdev)
+{
+    ISKRA_LIST_FOREACH(l, requests)
+    if (iskra_eh_sreq_at(l)->sdev == sdev)
+        (void)iskra_scsi_cancel(iskra_eh_sreq_at(l)); /* EH's: 0 */
+}
+
+void iskra_eh_cancel_all_of(const struct iskra_sdev *sdev)
+{
+    struct iskra_eh *eh = sdev->host->eh;
+
+    cancel_all_on(&eh->aborts, sdev);
+    cancel_all_on(&eh->failed, sdev);
+    cancel_all_on(&eh->over, sdev);
 }
 
 bool iskra_eh_holds(const struct iskra_sdev *sdev)

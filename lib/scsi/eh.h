@@ -46,9 +46,13 @@ void iskra_eh_rest(struct iskra_shost *host);
 /* A command is no longer out: perhaps it was the last that the ladder waited for. */
 void iskra_eh_wake(struct iskra_shost *host);
 
-/* The session is about to go, after giving everything back; the device is. */
+/* The session is about to go, after giving everything back. */
 void iskra_eh_session_gone(struct iskra_shost *host);
+
+/* The device is being removed: what the session has given back ends, and if that was all, no step
+ * of the ladder is waited for on its account. */
 void iskra_eh_sdev_gone(struct iskra_sdev *sdev);
+void iskra_eh_cancel_all_of(const struct iskra_sdev *sdev); /* and the rest is aborted */
 bool iskra_eh_holds(const struct iskra_sdev *sdev); /* a step of the ladder is at this device */
 
 #endif

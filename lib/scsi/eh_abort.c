@@ -20,6 +20,10 @@ static void arm(struct iskra_eh *eh)
 
 static void given_up(struct iskra_eh *eh, struct iskra_scsi_request *sreq, const char *why)
 {
+    if (!sreq->lent && (sreq->canceled || sreq->sdev->state == ISKRA_SDEV_CANCEL)) {
+        iskra_eh_settle(eh, sreq); /* it came back meanwhile, and nobody wants it any more */
+        return;
+    }
     iskra_eh_note_cmnd(eh, false, sreq, "%s", why);
     iskra_eh_fail(eh, sreq);
 }

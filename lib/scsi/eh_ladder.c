@@ -73,8 +73,8 @@ void iskra_eh_op_told(struct iskra_eh_op *op, enum iskra_eh_outcome outcome)
 
 /* ---- whose turn ---- */
 
-static struct iskra_scsi_request *failed_of(const struct iskra_eh *eh,
-                                            const struct iskra_sdev *sdev)
+struct iskra_scsi_request *iskra_eh_failed_of(const struct iskra_eh *eh,
+                                              const struct iskra_sdev *sdev)
 {
     ISKRA_LIST_FOREACH(l, (struct iskra_list *)&eh->failed)
     if (iskra_eh_sreq_at(l)->sdev == sdev)
@@ -86,7 +86,7 @@ static struct iskra_scsi_request *failed_of(const struct iskra_eh *eh,
 static struct iskra_sdev *next_sdev(const struct iskra_eh *eh)
 {
     ISKRA_LIST_FOREACH(l, &eh->host->devices)
-    if (!sdev_at(l)->eh_tried && failed_of(eh, sdev_at(l)) != NULL)
+    if (!sdev_at(l)->eh_tried && iskra_eh_failed_of(eh, sdev_at(l)) != NULL)
         return sdev_at(l);
     return NULL;
 }
@@ -138,8 +138,9 @@ static void lun_reset_next(struct iskra_eh *eh)
     }
     sdev->eh_tried = true;
     eh->sdev = sdev;
-    iskra_eh_note_cmnd(eh, false, failed_of(eh, sdev), "%.1f s old; LOGICAL UNIT RESET is sent",
-                       iskra_eh_s(iskra_eh_age_ns(failed_of(eh, sdev))));
+    iskra_eh_note_cmnd(eh, false, iskra_eh_failed_of(eh, sdev),
+                       "%.1f s old; LOGICAL UNIT RESET is sent",
+                       iskra_eh_s(iskra_eh_age_ns(iskra_eh_failed_of(eh, sdev))));
     if (act(eh))
         iskra_eh_device_reset(eh->host->session, &eh->op, sdev->lun);
 }

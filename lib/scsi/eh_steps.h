@@ -78,6 +78,9 @@ void iskra_eh_step_drop(struct iskra_eh *eh); /* what is out is not waited for a
 void iskra_eh_set_rung(struct iskra_eh *eh, enum iskra_eh_rung rung);
 void iskra_eh_set_step(struct iskra_eh *eh, enum iskra_eh_step step);
 void iskra_eh_let_go(struct iskra_eh *eh); /* of the device the step was at */
+/* The first command of the device that the ladder is climbed for; NULL: none. */
+struct iskra_scsi_request *iskra_eh_failed_of(const struct iskra_eh *eh,
+                                              const struct iskra_sdev *sdev);
 /* What is out is back; the work takes it from here. */
 void iskra_eh_answer(struct iskra_eh *eh, enum iskra_eh_step step, bool good);
 /* The device is OFFLINE, unless it is being removed; each request that fails for it tells why. */

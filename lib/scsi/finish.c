@@ -371,7 +371,7 @@ void iskra_scsi_softirq_done(struct iskra_request *rq)
     iskra_scsi_unbusy(sreq);
     if (rq->killed)
         end_killed(sreq);
-    else if (sreq->timed_out && sreq->canceled) /* given up twice: who asked last is told so */
+    else if (sreq->timed_out && sreq->canceled_in_eh)
         end_request(sreq, iskra_outcome_canceled(sreq));
     else if (sreq->timed_out)
         end_request(sreq, iskra_outcome_timed_out(sreq));

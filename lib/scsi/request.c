@@ -250,6 +250,7 @@ int iskra_scsi_cancel(struct iskra_scsi_request *sreq)
         return -EALREADY;
     /* Whoever has it looks at this before sending it once more. */
     sreq->canceled = true;
+    sreq->canceled_in_eh = sreq->in_eh;
     struct iskra_session *session = sreq->sdev->host->session;
     if (iskra_kill_request(&sreq->rq))
         return 0;

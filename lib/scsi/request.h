@@ -76,13 +76,14 @@ struct iskra_scsi_request {
     bool eh_seen : 1;         /* an answer that said nothing has led up the ladder before */
     bool sense_asked : 1;     /* by a REQUEST SENSE of the error handler's */
     bool canceled : 1;        /* nobody wants it any more: no retry, no next command */
-    bool detached : 1;        /* nobody even knows of it any more (detach.c) */
-    bool synced : 1;          /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
-    bool syncing : 1;         /* the same: it is due or out, and has its longer timeout */
-    bool restarted : 1;       /* FUA without the bit: written again; its retries are counted on */
-    bool by_range : 1; /* the command names its range: all of the piece is done, or nothing */
-    bool unmaps : 1;   /* WRITE_ZEROES: the command may unmap */
-    uint8_t way;       /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
+    bool canceled_in_eh : 1; /* since the error handler had it: it ends as that, not as a timeout */
+    bool detached : 1;       /* nobody even knows of it any more (detach.c) */
+    bool synced : 1;         /* FLUSH, FUA without the bit: SYNCHRONIZE CACHE went well */
+    bool syncing : 1;        /* the same: it is due or out, and has its longer timeout */
+    bool restarted : 1;      /* FUA without the bit: written again; its retries are counted on */
+    bool by_range : 1;       /* the command names its range: all of the piece is done, or nothing */
+    bool unmaps : 1;         /* WRITE_ZEROES: the command may unmap */
+    uint8_t way;             /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
     struct iovec param_iov;
     uint8_t param[ISKRA_REQUEST_PARAM_LEN];
 };

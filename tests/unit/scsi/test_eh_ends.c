@@ -199,6 +199,27 @@ static bool remove_device(struct rig *r, struct rig_io *io)
     return true;
 }
 
+/* A device that nobody wants any more waits for what its session has, five seconds, and for nothing
+ * else: neither for a new login nor for a target that does not answer. */
+static bool remove_device_alone(struct rig *r, struct rig_io *io)
+{
+    bool lent = io->sreq.lent;
+
+    (void)remove_device(r, io);
+    assert_int_equal(io->done_cnt, !lent);
+    rig_advance_to(r, r->round.now_ns + 5 * RIG_S);
+    if (lent && r->eh.loaned == NULL)
+        assert_true(io->sreq.canceled && r->abort_cnt > 0);
+    give_back_disrupted(r);
+    if (r->eh.op[RIG_ABORT] != NULL)
+        rig_eh_tell(r, RIG_ABORT, ISKRA_EH_FAILED);
+    if (r->eh.loaned != NULL)
+        rig_return_loan(r);
+    rig_work(r);
+    assert_true(iskra_list_empty(&r->host.devices));
+    return true;
+}
+
 static bool remove_device_now(struct rig *r, struct rig_io *io)
 {
     (void)io;
@@ -302,6 +323,12 @@ static void a_device_may_be_removed_at_every_step(void **state)
     at_every_step_both_ways(remove_device);
 }
 
+static void a_removed_device_waits_only_for_what_its_session_has(void **state)
+{
+    (void)state;
+    at_every_step(remove_device_alone, true);
+}
+
 static void a_device_may_be_removed_at_once_at_every_step(void **state)
 {
     (void)state;
@@ -349,6 +376,7 @@ int main(void)
         T(who_cancels_is_told_that_it_was_cancelled),
         T(a_request_may_be_detached_at_every_step),
         T(a_device_may_be_removed_at_every_step),
+        T(a_removed_device_waits_only_for_what_its_session_has),
         T(a_device_may_be_removed_at_once_at_every_step),
         T(the_session_may_end_at_every_step),
         T(the_session_may_be_away_for_a_while_at_every_step),

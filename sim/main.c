@@ -19,6 +19,8 @@
 #include "sim/sim.h"
 
 #define JOB_CNT 64u
+#define SEED_S  120u /* real seconds, both runs; one takes some milliseconds, checked memory more  \
+                      */
 
 struct job {
     pid_t pid;
@@ -107,6 +109,7 @@ static int work(struct shared *shared, struct job *job, double end_s)
         if ((opt.cnt > 0 && i >= opt.cnt) || (opt.seconds > 0 && now_s() >= end_s))
             break;
         job->seed = opt.from + i;
+        (void)alarm(SEED_S); /* a loop without end dies of it */
         if (!run_seed(sim, opt.from + i, &job->marks)) {
             shared->stop = true;
             free(sim);

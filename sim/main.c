@@ -19,8 +19,9 @@
 #include "sim/sim.h"
 
 #define JOB_CNT 64u
-#define SEED_S  120u /* real seconds, both runs; one takes some milliseconds, checked memory more  \
-                      */
+#define SEED_S                                                                                     \
+    120u /* real seconds, both runs; one takes some milliseconds, checked memory more              \
+          */
 
 struct job {
     pid_t pid;

@@ -127,6 +127,10 @@ void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir);
  * is not judged yet; fn may end it. */
 void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq));
 
+/* Those that have expired and are not judged yet end: who would judge them is about to go, and the
+ * target has given back what it had. */
+void iskra_queue_end_expired(struct iskra_queue *q);
+
 /* The only place that changes rq->owner; asserts that the transition is legal. */
 void iskra_request_set_owner(struct iskra_request *rq, enum iskra_owner owner);
 

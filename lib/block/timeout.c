@@ -225,6 +225,12 @@ void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_reques
     each_on(&q->timeouts.expired, fn);
 }
 
+void iskra_queue_end_expired(struct iskra_queue *q)
+{
+    for (struct iskra_list *l; (l = iskra_list_pop_front(&q->timeouts.expired)) != NULL;)
+        eh_handled(iskra_container_of(l, struct iskra_request, timeout_link));
+}
+
 int iskra_timeouts_init(struct iskra_queue *q)
 {
     struct iskra_timeouts *t = &q->timeouts;

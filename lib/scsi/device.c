@@ -224,6 +224,7 @@ void iskra_sdev_remove_now(struct iskra_sdev *sdev)
     if (sdev->state != ISKRA_SDEV_CANCEL)
         iskra_sdev_remove(sdev, NULL, NULL);
     iskra_eh_sdev_gone(sdev);
+    iskra_queue_end_expired(q);
     while (!iskra_list_empty(&q->completed)) {
         iskra_work_cancel(&q->done_work);
         q->done_work.fn(&q->done_work);

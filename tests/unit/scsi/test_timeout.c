@@ -37,6 +37,25 @@ static void an_expired_request_fails_once_when_its_session_has_given_it_back(voi
     assert_int_equal(io->done_cnt, 1);
 }
 
+static void a_device_may_go_between_expiry_and_verdict(void **state)
+{
+    struct rig *r = *state;
+    struct iskra_sdev *first = r->sdev, *second = rig_disk(r, UINT64_C(1) << 48);
+
+    r->sdev = second;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+    r->sdev = first;
+    r->round.now_ns += 130 * RIG_S;
+    iskra_timers_run(&r->round.timers, r->round.now_ns);
+    while (io->sreq.rq.owner != ISKRA_OWNER_EH)
+        (void)iskra_workq_run(&r->round.work);
+    assert_int_equal(r->judged_cnt, 0);
+    rig_fail_tasks(r);
+    iskra_sdev_remove_now(second);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(r->host.host_busy, 0);
+}
+
 static void the_others_of_that_session_end_as_connection_errors(void **state)
 {
     struct rig *r = *state;
@@ -183,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_expired_request_fails_once_when_its_session_has_given_it_back),
+        T(a_device_may_go_between_expiry_and_verdict),
         T(the_others_of_that_session_end_as_connection_errors),
         T(nothing_new_is_sent_while_the_error_handler_works),
         T(a_late_answer_is_taken_and_needs_no_abort),

@@ -114,14 +114,17 @@ static struct iskra_decision decide(struct iskra_scsi_request *sreq,
     return iskra_decide_disposition(&facts);
 }
 
-/* (allowed + 1) times the timeout, not counting the time its session was away (decision 14). */
+/* (allowed + 1) times the timeout, not counting the time its session was away (decision 14). What
+ * must not be executed twice is allowed no retry, and yet may wait until it is taken. */
 static bool out_of_time(const struct iskra_scsi_request *sreq)
 {
     uint64_t timeout_ns =
         sreq->rq.timeout_ns != 0 ? sreq->rq.timeout_ns : sreq->sdev->queue.rq_timeout_ns;
+    unsigned allowed =
+        sreq->kind == ISKRA_REQUEST_COMPARE_AND_WRITE ? sreq->sdev->retries_allowed : sreq->allowed;
     uint64_t spent_ns = iskra_shost_active_ns(sreq->sdev->host) - sreq->started_ns;
 
-    return spent_ns / (sreq->allowed + 1u) >= timeout_ns;
+    return spent_ns / (allowed + 1u) >= timeout_ns;
 }
 
 /* What a block operation that failed is worth: fail, or one of the reasons to try again. */

@@ -480,6 +480,23 @@ static void compare_and_write_is_sent_again_when_it_was_not_executed(void **stat
     ends_well(io);
 }
 
+/* As any other, which it is while the target does not take it. */
+static void compare_and_write_waits_for_a_busy_target_as_long_as_a_write(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = compare(r, 0, 77, 1);
+
+    for (unsigned n = 0; n < 170; n++) {
+        rig_answer(r, n, ISKRA_STATUS_TASK_SET_FULL, 1024);
+        rig_advance_to(r, r->round.now_ns + RIG_S);
+        assert_int_equal(r->sent_cnt, n + 2);
+    }
+    rig_advance_to(r, r->round.now_ns + 20 * RIG_S);
+    rig_answer(r, 170, ISKRA_STATUS_TASK_SET_FULL, 1024);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->error.code, ISKRA_E_SCSI);
+}
+
 static void compare_and_write_has_its_limits(void **state)
 {
     struct rig *r = *state;
@@ -752,6 +769,7 @@ int main(void)
         T(a_miscompare_has_a_code_of_its_own),
         T(compare_and_write_is_not_sent_twice),
         T(an_aborted_compare_and_write_is_not_sent_twice),
+        T(compare_and_write_waits_for_a_busy_target_as_long_as_a_write),
         T(compare_and_write_is_sent_again_when_it_was_not_executed),
         T(compare_and_write_has_its_limits),
         T(block_status_is_get_lba_status_cut_to_the_range),

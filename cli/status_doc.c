@@ -41,6 +41,8 @@ const struct cli_status_field cli_status_fields[] = {
           "Commands that have to come back before the next step of error handling."),
     FIELD("reopening", BOOL, reopening, "reopening", "1 while a lost session is logged in again."),
     FIELD("attempt", NUMBER, attempt, "reopen_attempts", "Logins tried since the loss."),
+    FIELD("checked", NUMBER, checked, "checked_luns",
+          "LUNs that have not told after a new login whether they are the same disks."),
     FIELD("lost_s", TIME, lost_ns, "lost_seconds", "Time since the session was lost."),
     FIELD("next_attempt_s", TIME, next_attempt_ns, "next_attempt_seconds",
           "Time until the next login is tried."),
@@ -118,6 +120,7 @@ void cli_status_session_take(struct cli_status_session *s,
     s->failed = status->failed_cnt;
     s->waited_for = status->wait_cnt;
     s->attempt = status->attempt;
+    s->checked = status->checking_cnt;
     s->in_flight = status->in_flight_cnt;
     s->queued = status->queued_cnt;
     times_take(s, status);

@@ -26,6 +26,8 @@ static const char *state_of(const struct cli_status_session *s)
         return "RECONNECTING";
     if (strcmp(s->host_state, "RECOVERY") == 0)
         return s->host_state;
+    if (s->checked > 0)
+        return "CHECKING";
     return strcmp(s->session_state, "FREE") == 0 ? s->initiator_state : s->session_state;
 }
 

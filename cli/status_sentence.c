@@ -85,6 +85,31 @@ static void add_recovery(struct sentence *s, const struct cli_status_session *se
     add(s, "\n");
 }
 
+static void add_fails(struct sentence *s, const struct cli_status_session *session)
+{
+    if (session->replacement_ns < 0)
+        add(s, "I/O waits for ever");
+    else if (session->replacement_ns == 0)
+        add(s, "I/O fails");
+    else {
+        add(s, "I/O fails in ");
+        add_time(s, session->replacement_ns);
+    }
+    add(s, "\n");
+}
+
+static void add_checking(struct sentence *s, const struct cli_status_session *session)
+{
+    if (session->checked == 1)
+        add(s, "logged in again: one LUN has not told yet whether it is the same disk; its ");
+    else
+        add(s,
+            "logged in again: %" PRIu64
+            " LUNs have not told yet whether they are the same disks; their ",
+            session->checked);
+    add_fails(s, session);
+}
+
 static void add_reopening(struct sentence *s, const struct cli_status_session *session)
 {
     if (session->next_attempt_ns > 0) {
@@ -97,15 +122,7 @@ static void add_reopening(struct sentence *s, const struct cli_status_session *s
     add(s, ", lost ");
     add_time(s, session->lost_ns);
     add(s, " ago%s%s; ", session->error[0] ? ": " : "", session->error);
-    if (session->replacement_ns < 0)
-        add(s, "I/O waits for ever");
-    else if (session->replacement_ns == 0)
-        add(s, "I/O fails");
-    else {
-        add(s, "I/O fails in ");
-        add_time(s, session->replacement_ns);
-    }
-    add(s, "\n");
+    add_fails(s, session);
 }
 
 char *cli_status_sentence(const struct cli_status_session *session,
@@ -117,6 +134,8 @@ char *cli_status_sentence(const struct cli_status_session *session,
         add_recovery(&s, session);
     if (session->reopening)
         add_reopening(&s, session);
+    else if (session->checked > 0)
+        add_checking(&s, session);
     else if (session->error[0] != '\0' && strcmp(session->session_state, "LOGGED_IN") != 0)
         add(&s, "%s\n", session->error);
     return buf;

@@ -24,8 +24,9 @@ enum iskra_event_kind {
     /* A session that was lost comes back by itself. */
     ISKRA_EVENT_SESSION_RECOVERING = 6, /* lost, for this error; requests wait */
     ISKRA_EVENT_SESSION_RECOVERED = 7,  /* logged in again */
-    ISKRA_EVENT_SESSION_GIVEN_UP = 8,   /* away for replacement_timeout: requests fail, with this
-                                           error, until SESSION_RECOVERED */
+    ISKRA_EVENT_SESSION_GIVEN_UP = 8,   /* away for replacement_timeout, or back, but with LUNs
+                                           that do not say what they are: requests, or theirs,
+                                           fail until SESSION_RECOVERED */
 
     /* Unit attentions of a LUN, by whichever command it was told: see lun, asc, ascq. */
     ISKRA_EVENT_UNIT_ATTENTION = 16, /* one that is none of the others */

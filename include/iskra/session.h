@@ -155,11 +155,13 @@ struct iskra_session_status {
     uint32_t wait_cnt;   /* others that have to come back before the next rung is tried */
 
     /* A session that was lost. */
-    uint32_t attempt; /* the try under way, or the last one; 0 before the first */
-    uint32_t reserved;
+    uint32_t attempt;         /* the try under way, or the last one; 0 before the first */
+    uint32_t checking_cnt;    /* logged in again: LUNs that have not told yet whether they are the
+                                same disks; their requests wait until then */
     uint64_t lost_ns;         /* since the loss */
     uint64_t next_attempt_ns; /* until the next try begins; 0: one is under way */
-    int64_t replacement_ns;   /* until what waits for the session fails; -1: it waits for ever */
+    int64_t replacement_ns;   /* until what waits for the session, or such a LUN, fails; -1: it
+                                 waits for ever */
     char error_text[256];     /* why it was lost, why the last try failed, or why it ended; "" */
 
     uint32_t in_flight_cnt; /* commands that the session has */

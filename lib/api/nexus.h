@@ -60,6 +60,7 @@ struct iskra_nexus {
         struct iskra_error why; /* in this way */
         uint64_t said_ns;       /* when that was logged last */
         bool warned;            /* it has become noticeable */
+        bool mute; /* logged in, but LUNs do not tell what they are; given up for now */
     } away;
     bool was_up;                    /* CLOSING: there is a session to log out of */
     int isid_lock_fd;               /* isid= (isid_lock.h); -1: none */
@@ -115,6 +116,7 @@ void iskra_nexus_lost(void *owner, const struct iskra_error *why);
 void iskra_nexus_retry(void *owner, unsigned attempt, uint64_t delay_ns,
                        const struct iskra_error *why);
 void iskra_nexus_reopened(void *owner);
+void iskra_nexus_ready(void *owner); /* its LUNs were looked at after a new login */
 
 /* iskra_free(), as if in a round: ends everything at once. */
 void iskra_nexus_abandon_all(struct iskra *ctx);

@@ -2,9 +2,12 @@
  * stay and notice nothing but time; who wants to open one meanwhile waits, as long as requests do.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "api/nexus.h"
+#include "error.h"
+#include "scsi/revalidate.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -35,7 +38,7 @@ void iskra_nexus_lost(void *owner, const struct iskra_error *why)
     nexus->error = *why;
     nexus->away.lost_ns = nexus->ctx->round.now_ns;
     nexus->away.failed_cnt = nexus->away.alike_cnt = 0;
-    nexus->away.warned = false;
+    nexus->away.warned = nexus->away.mute = false;
     iskra_api_log(nexus->ctx, ISKRA_LOG_INFO, "session %u: lost: %s; reconnecting", nexus->cls.sid,
                   why->text);
     iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERING, why);
@@ -98,12 +101,43 @@ void iskra_nexus_reopened(void *owner)
     iskra_nexus_tell_waiters(nexus, 0);
 }
 
+/* It came back in time, but what is behind it did not: to those who wait it is all the same. */
+static void mute(struct iskra_nexus *nexus)
+{
+    struct iskra_error why = {0};
+    nexus->away.mute = true;
+    (void)iskra_fail(&why, ISKRA_E_OFFLINE, ETIMEDOUT,
+                     "logged in again, but %" PRIu32
+                     " of its LUNs have not told whether they are the same disks",
+                     iskra_revalidate_pending_cnt(&nexus->host)); /* told just below */
+    iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR,
+                  "session %u: %s after %.1f s: their I/O fails until they do", nexus->cls.sid,
+                  why.text, seconds(away_ns(nexus)));
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_GIVEN_UP, &why);
+}
+
+void iskra_nexus_ready(void *owner)
+{
+    struct iskra_nexus *nexus = owner;
+    if (!nexus->away.mute)
+        return;
+    nexus->away.mute = false;
+    iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "session %u: its LUNs answer again after %.1f s",
+                  nexus->cls.sid, seconds(away_ns(nexus)));
+    iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERED, NULL);
+}
+
 /* The replacement timer has run out, or the class is terminated, which is told elsewhere. */
 static void transport_offline(void *host)
 {
     struct iskra_nexus *nexus = iskra_container_of(host, struct iskra_nexus, host);
     const struct iskra_session *session = nexus->cls.session;
     iskra_shost_class_ops.transport_offline(host);
+    if (session != NULL && session->state == ISKRA_SESSION_LOGGED_IN &&
+        iskra_revalidate_pending_cnt(&nexus->host) > 0) {
+        mute(nexus);
+        return;
+    }
     if (nexus->state != ISKRA_NEXUS_RECONNECTING || session == NULL ||
         session->state == ISKRA_SESSION_TERMINATE)
         return;

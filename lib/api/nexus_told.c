@@ -173,4 +173,5 @@ static void host_note(void *arg, bool warning, const char *line)
 const struct iskra_shost_ops iskra_nexus_host_ops = {.note = host_note,
                                                      .unit_attention = unit_attention,
                                                      .capacity_changed = capacity_changed,
+                                                     .ready = iskra_nexus_ready,
                                                      .cache_lost = cache_lost};

@@ -6,6 +6,7 @@
 #include "api/nexus.h"
 #include "scsi/device.h"
 #include "scsi/eh_status.h"
+#include "scsi/revalidate.h"
 #include "wire/bhs.h"
 #include "wire/cdb.h"
 #include "wire/luns.h"
@@ -66,8 +67,12 @@ static void describe_link(const struct iskra_nexus *nexus, struct iskra_session_
              iskra_initiator_portal(nexus->ini));
     snprintf(st->error_text, sizeof(st->error_text), "%s", ini.error.text);
     st->reopening = ini.reopening;
-    if (!ini.reopening)
+    if (!ini.reopening) {
+        st->checking_cnt = iskra_revalidate_pending_cnt(&nexus->host);
+        if (st->checking_cnt > 0)
+            st->replacement_ns = replacement_ns(&nexus->cls);
         return;
+    }
     st->attempt = ini.attempt;
     st->lost_ns = ini.away_ns;
     st->next_attempt_ns = ini.next_ns;

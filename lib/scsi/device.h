@@ -99,7 +99,7 @@ struct iskra_sdev {
     struct iskra_sdev *twin; /* looks again after a new login (revalidate.c); NULL: not compared */
     bool is_twin;            /* it is one itself */
     struct iskra_error
-        offline_why; /* OFFLINE: by error handling or a new login; code 0: by neither */
+        offline_why; /* OFFLINE, TRANSPORT_OFFLINE: by error handling or a new login; code 0: no */
 
     struct iskra_timer remove_timer; /* CANCEL: when waiting ends and cancelling begins */
     void (*gone)(void *arg);         /* iskra_sdev_remove() */

@@ -203,6 +203,8 @@ static void host_transport_offline(void *arg)
         struct iskra_sdev *sdev = sdev_at(l);
         if (session_up && !iskra_revalidate_pending(sdev))
             continue;
+        if (session_up)
+            iskra_revalidate_why(sdev, &sdev->offline_why);
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_TRANSPORT_OFFLINE); /* not if it is removed */
         iskra_queue_start(&sdev->queue);
     }

@@ -39,6 +39,9 @@ struct iskra_shost_ops {
     void (*unit_attention)(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
     /* A disk that came back has another size; was_cnt: in blocks, before. May be NULL. */
     void (*capacity_changed)(void *arg, struct iskra_sdev *sdev, uint64_t was_cnt);
+    /* After a new login: every device was looked at, and can be used, or not, for reasons of its
+     * own (revalidate.h). Perhaps more than once. May be NULL. */
+    void (*ready)(void *arg);
     /* The device was reset and may have lost so many acknowledged writes that no flush had covered
      * (decision 30). May be NULL. */
     void (*cache_lost)(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt);

@@ -273,7 +273,9 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
 
     if (is_unknown(sreq, host_byte))
         return fail_unknown(sreq, host_byte);
-    if (sreq->sdev->state == ISKRA_SDEV_OFFLINE)
+    if (sreq->sdev->state == ISKRA_SDEV_OFFLINE ||
+        (sreq->sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE &&
+         sreq->sdev->offline_why.code != ISKRA_OK))
         return fail_offline(sreq);
     switch (host_byte) {
     case ISKRA_DID_OK:

@@ -10,6 +10,8 @@
 #include "scsi/probe.h"
 #include "wire/luns.h"
 
+#define SAID_LEN 160
+
 enum look {
     LOOK_NONE,      /* nothing is asked: not needed, or decided */
     LOOK_ASKING,    /* the twin's probe is under way */
@@ -22,6 +24,7 @@ struct iskra_twin {
     struct iskra_sdev *of;  /* NULL: removed */
     enum look look;
     struct iskra_probe probe;
+    char said[SAID_LEN]; /* why the last answer did not decide; "": there was none yet */
 };
 
 static struct iskra_twin *twin_of(const struct iskra_sdev *sdev)
@@ -57,18 +60,43 @@ bool iskra_revalidate_pending(const struct iskra_sdev *sdev)
     return sdev->twin != NULL && twin_of(sdev)->look != LOOK_NONE;
 }
 
+uint32_t iskra_revalidate_pending_cnt(const struct iskra_shost *host)
+{
+    uint32_t cnt = 0;
+
+    ISKRA_LIST_FOREACH(l, (struct iskra_list *)&host->devices)
+    cnt += iskra_revalidate_pending(sdev_at(l));
+    return cnt;
+}
+
+static uint32_t number_of(const struct iskra_sdev *sdev)
+{
+    uint32_t number = 0;
+
+    (void)iskra_lun_decode(sdev->lun, &number); /* ours: it was encoded */
+    return number;
+}
+
+void iskra_revalidate_why(const struct iskra_sdev *sdev, struct iskra_error *why)
+{
+    const char *last = twin_of(sdev)->said;
+
+    memset(why, 0, sizeof(*why));
+    (void)iskra_fail(why, ISKRA_E_OFFLINE, ETIMEDOUT,
+                     "LUN %" PRIu32
+                     " has not told after a new login whether it is the same disk%s%s",
+                     number_of(sdev), last[0] != '\0' ? ": " : "", last); /* passed on */
+}
+
 /* ---- what the answers come to ---- */
 
 static int differs(struct iskra_error *err, const struct iskra_sdev *sdev, const char *what,
                    const char *was, const char *is)
 {
-    uint32_t number = 0;
-
-    (void)iskra_lun_decode(sdev->lun, &number); /* ours: it was encoded */
     return iskra_fail(err, ISKRA_E_OFFLINE, ESTALE,
                       "LUN %" PRIu32
                       " is another disk than before: its %s was %.100s and is %.100s",
-                      number, what, was, is);
+                      number_of(sdev), what, was, is);
 }
 
 /* A mark counts if it was there at first sight; then it has to be there again. */
@@ -150,8 +178,11 @@ static void ready_if_all_are(const struct iskra_shost *host)
         if (iskra_revalidate_pending(sdev_at(l)))
             return;
     }
-    if (host->session != NULL && !host->self_blocked)
-        iskra_class_ready(host->session->cls);
+    if (host->session == NULL || host->self_blocked)
+        return;
+    iskra_class_ready(host->session->cls);
+    if (host->ops->ready != NULL)
+        host->ops->ready(host->ops_arg);
 }
 
 static void decided(struct iskra_twin *twin, int verdict, const struct iskra_error *why)
@@ -161,6 +192,7 @@ static void decided(struct iskra_twin *twin, int verdict, const struct iskra_err
 
     twin->look = LOOK_NONE;
     if (verdict == 0) {
+        memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
         take_facts(sdev, &twin->sdev);
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING); /* not if it is being removed */
     } else {
@@ -171,6 +203,25 @@ static void decided(struct iskra_twin *twin, int verdict, const struct iskra_err
     }
     iskra_queue_kick(&sdev->queue);
     ready_if_all_are(host);
+}
+
+/* Told once for each login; what comes later counts for those who fail for it. */
+static void undecided(struct iskra_twin *twin, int status)
+{
+    const struct iskra_sdev *sdev = twin->of;
+    const struct iskra_shost *host = sdev->host;
+    bool first = twin->said[0] == '\0';
+    char line[SAID_LEN + 80];
+
+    if (host->self_blocked) /* nothing was said: the session is gone */
+        return;
+    snprintf(twin->said, sizeof(twin->said), "%.*s", SAID_LEN - 1,
+             status == 0 ? "it does not tell its name or serial number any more"
+                         : twin->probe.error.text);
+    snprintf(line, sizeof(line), "LUN %" PRIu32 ": is it the same disk? %s; it is asked again",
+             number_of(sdev), twin->said);
+    if (first && host->ops->note != NULL)
+        host->ops->note(host->ops_arg, true, line);
 }
 
 static void ask(struct iskra_twin *twin);
@@ -197,6 +248,7 @@ static void probed(struct iskra_probe *probe, int status)
         return;
     }
     twin->look = LOOK_UNDECIDED;
+    undecided(twin, status);
     if (!host->self_blocked && !iskra_timer_armed(&host->again_timer))
         iskra_timer_arm(&host->again_timer, host->round->now_ns + ISKRA_REVALIDATE_AGAIN_NS);
 }
@@ -246,6 +298,7 @@ static void begin(struct iskra_sdev *sdev)
     struct iskra_twin *twin = twin_of(sdev);
 
     memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
+    twin->said[0] = '\0';
     (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_QUIESCE);
     if (twin->look == LOOK_ASKING || twin->look == LOOK_STALE) {
         twin->look = LOOK_STALE;

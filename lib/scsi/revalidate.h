@@ -36,6 +36,10 @@ void iskra_revalidate_leave(struct iskra_sdev *sdev);
 
 /* Is it not known yet whether this is the disk that it was? */
 bool iskra_revalidate_pending(const struct iskra_sdev *sdev);
+uint32_t iskra_revalidate_pending_cnt(const struct iskra_shost *host);
+
+/* Nobody waits for it any more: what its requests are told of then. */
+void iskra_revalidate_why(const struct iskra_sdev *sdev, struct iskra_error *why);
 
 void iskra_revalidate_done(struct iskra_shost *host);
 

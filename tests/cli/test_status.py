@@ -268,6 +268,10 @@ def sentences_of_recovery(place):
         (dict(aborting, **dict(lost, rung="SESSION_RESET", failed=1)), "RECONNECTING",
          ["LUN 0: read(10) tag 0x10000003, sent 48.2 s ago: session dropped, waits for a new login for 2.1 s",
           "reconnecting: attempt 7 in 1.2 s, lost 14.0 s ago: connection refused; I/O fails in 106 s"]),
+        ({"session_state": "LOGGED_IN", "checked": 1, "replacement_s": 8.5}, "CHECKING",
+         ["logged in again: one LUN has not told yet whether it is the same disk; its I/O fails in 8.5 s"]),
+        ({"session_state": "LOGGED_IN", "checked": 3, "replacement_s": 0}, "CHECKING",
+         ["logged in again: 3 LUNs have not told yet whether they are the same disks; their I/O fails"]),
         ({"session_state": "TERMINATE", "error": "it is over"}, "TERMINATE", ["it is over"]),
         ({"session_state": "LOGGED_IN", "error": "of an earlier loss"}, "LOGGED_IN", []),
     ]

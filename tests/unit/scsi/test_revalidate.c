@@ -260,7 +260,12 @@ static void too_long_a_wait_ends_the_requests_and_the_answer_revives_the_disk(vo
     iskra_shost_class_ops.transport_offline(&t->rig->host); /* the replacement timer */
     run(t, RIG_S);
     assert_int_equal(io->done_cnt, 1);
-    assert_true(io->sreq.status < 0);
+    assert_int_equal(io->sreq.status, -ETIMEDOUT);
+    assert_string_equal(
+        io->error.text,
+        "READ lba 0, 1 block: LUN 3 has not told after a new login whether it is "
+        "the same disk: INQUIRY: CHECK CONDITION, HARDWARE ERROR (4h), INTERNAL TARGET "
+        "FAILURE (44h/00h)");
     t->lie = NULL;
     run(t, 2 * RIG_S);
     assert_int_equal(t->rig->sdev->state, ISKRA_SDEV_RUNNING);

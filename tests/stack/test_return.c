@@ -1,0 +1,198 @@
+/* What a session finds when it is back: LUNs that do not say what they are. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <iskra/iskra.h>
+#include <iskra/session.h>
+
+#include "stack/rig.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct rig *rig;
+static struct iskra *ctx;
+static struct iskra_platform platform;
+static uint64_t skew_ns;
+static struct iskra_event events[64];
+static unsigned event_cnt;
+static const char *fault; /* of the next rig; NULL: none */
+
+/* Time passes when a test says so, too. */
+static uint64_t skewed_now_ns(void *arg)
+{
+    return iskra_platform_posix()->now_ns(arg) + skew_ns;
+}
+
+/* Wherever the URL leads: to the rig there is now. */
+static int connect_to_rig(void *arg, const struct sockaddr *addr, socklen_t len)
+{
+    struct sockaddr_in to;
+    assert_int_equal(len, sizeof(to));
+    memcpy(&to, addr, sizeof(to));
+    to.sin_port = htons(rig_port(rig));
+    return iskra_platform_posix()->connect_start(arg, (struct sockaddr *)&to, len);
+}
+
+static void take_event(void *arg, const struct iskra_event *ev)
+{
+    if (event_cnt < sizeof(events) / sizeof(events[0]))
+        events[event_cnt++] = *ev;
+}
+
+static void change(struct iskra_target_options *opts)
+{
+    opts->faults = &fault;
+    opts->fault_cnt = fault != NULL;
+}
+
+static int setup(void **state)
+{
+    struct iskra_options opts = {.size = sizeof(opts),
+                                 .initiator_name = "iqn.2026-11.io.iskra.test:return",
+                                 .platform = &platform,
+                                 .event = take_event};
+    platform = *iskra_platform_posix();
+    platform.now_ns = skewed_now_ns;
+    platform.connect_start = connect_to_rig;
+    event_cnt = 0;
+    fault = NULL;
+    rig = rig_start(change);
+    return iskra_new(&opts, &ctx, NULL);
+}
+
+static int teardown(void **state)
+{
+    iskra_free(ctx);
+    rig_stop(rig);
+    return 0;
+}
+
+static void restart(const char *spec)
+{
+    rig_stop(rig);
+    fault = spec;
+    rig = rig_start(change);
+}
+
+static unsigned told(enum iskra_event_kind kind)
+{
+    unsigned cnt = 0;
+    for (unsigned i = 0; i < event_cnt; i++)
+        cnt += events[i].kind == kind;
+    return cnt;
+}
+
+static const struct iskra_event *wait_told(enum iskra_event_kind kind, unsigned cnt)
+{
+    while (told(kind) < cnt)
+        assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
+    for (unsigned i = event_cnt; i-- > 0;)
+        if (events[i].kind == kind)
+            return &events[i];
+    return NULL;
+}
+
+static int status_take(void *arg, const struct iskra_session_status *st)
+{
+    *(struct iskra_session_status *)arg = *st;
+    return 0;
+}
+
+static struct iskra_session_status status_now(void)
+{
+    struct iskra_session_status st;
+    assert_int_equal(iskra_sessions(ctx, status_take, &st), 0);
+    return st;
+}
+
+static struct iskra_lun *open_lun(const char *keys)
+{
+    struct iskra_lun *lun = NULL;
+    struct iskra_error err = {0};
+    if (iskra_open_sync(ctx, rig_url(3260, 0, keys), &lun, &err) != 0)
+        fail_msg("%s", err.text);
+    return lun;
+}
+
+struct req {
+    struct iskra_io io;
+    unsigned done_cnt;
+    struct iovec iov;
+    uint8_t block[512];
+};
+
+static void req_done(struct iskra_io *io)
+{
+    ((struct req *)io)->done_cnt++;
+}
+
+static void req_start(struct req *q, struct iskra_lun *lun)
+{
+    q->done_cnt = 0;
+    q->iov = (struct iovec){q->block, sizeof(q->block)};
+    q->io = (struct iskra_io){
+        .op = ISKRA_READ, .iov = &q->iov, .iov_cnt = 1, .len = sizeof(q->block), .done = req_done};
+    assert_int_equal(iskra_submit(lun, &q->io), 0);
+}
+
+static void req_wait(const struct req *q)
+{
+    while (q->done_cnt == 0)
+        assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
+    assert_int_equal(q->done_cnt, 1);
+}
+
+static void who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does(void **state)
+{
+    struct iskra_lun *lun = open_lun("replacement_timeout=20");
+    static struct req q;
+
+    restart("sense=4/44/00:command(inquiry)#1+x3");
+    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    req_start(&q, lun);
+    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+    while (status_now().in_flight_cnt > 0)
+        assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
+    struct iskra_session_status st = status_now();
+    assert_string_equal(st.session_state, "LOGGED_IN");
+    assert_int_equal(st.reopening, 0);
+    assert_int_equal(st.checking_cnt, 1);
+    assert_true(st.replacement_ns > 0 && st.replacement_ns <= (int64_t)(20 * SECOND));
+    assert_int_equal(q.done_cnt, 0);
+
+    skew_ns += 20 * SECOND; /* it is asked again only once by then */
+    const struct iskra_event *ev = wait_told(ISKRA_EVENT_SESSION_GIVEN_UP, 1);
+    assert_non_null(strstr(ev->error.text, "logged in again, but 1 of its LUNs"));
+    req_wait(&q);
+    assert_int_equal(q.io.status, -ETIMEDOUT);
+    assert_non_null(strstr(q.io.error.text, "has not told after a new login"));
+    assert_int_equal(status_now().replacement_ns, 0);
+
+    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 2);
+    assert_int_equal(status_now().checking_cnt, 0);
+    req_start(&q, lun);
+    req_wait(&q);
+    assert_int_equal(q.io.status, 0);
+    assert_memory_equal(q.block, rig_content(rig), sizeof(q.block));
+    assert_int_equal(told(ISKRA_EVENT_SESSION_GIVEN_UP), 1);
+    assert_int_equal(iskra_close_sync(lun), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

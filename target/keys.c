@@ -26,6 +26,7 @@ enum kind {
 #define IN_OPERATIONAL (1u << ISKRA_STAGE_OPERATIONAL)
 #define IN_FULL        (1u << ISKRA_STAGE_FULL_FEATURE)
 #define IN_LOGIN       (IN_SECURITY | IN_OPERATIONAL)
+#define NORMAL_ONLY    (1u << 8) /* irrelevant to a discovery session */
 
 static const struct row {
     const char *name;
@@ -36,18 +37,21 @@ static const struct row {
     [KEY_AUTH_METHOD] = {"AuthMethod", KIND_AUTH, IN_SECURITY, 0, 0, 0},
     [KEY_HEADER_DIGEST] = {"HeaderDigest", KIND_DIGEST, IN_OPERATIONAL, 0, 0, 1},
     [KEY_DATA_DIGEST] = {"DataDigest", KIND_DIGEST, IN_OPERATIONAL, 0, 0, 1},
-    [KEY_MAX_CONNECTIONS] = {"MaxConnections", KIND_MIN, IN_OPERATIONAL, 1, 1, 65535},
-    [KEY_INITIAL_R2T] = {"InitialR2T", KIND_OR, IN_OPERATIONAL, 1, 0, 1},
-    [KEY_IMMEDIATE_DATA] = {"ImmediateData", KIND_AND, IN_OPERATIONAL, 1, 0, 1},
+    [KEY_MAX_CONNECTIONS] = {"MaxConnections", KIND_MIN, IN_OPERATIONAL | NORMAL_ONLY, 1, 1, 65535},
+    [KEY_INITIAL_R2T] = {"InitialR2T", KIND_OR, IN_OPERATIONAL | NORMAL_ONLY, 1, 0, 1},
+    [KEY_IMMEDIATE_DATA] = {"ImmediateData", KIND_AND, IN_OPERATIONAL | NORMAL_ONLY, 1, 0, 1},
     [KEY_MAX_RECV] = {"MaxRecvDataSegmentLength", KIND_DECLARED, IN_OPERATIONAL | IN_FULL, 8192,
                       512, ISKRA_DSL_MAX},
-    [KEY_MAX_BURST] = {"MaxBurstLength", KIND_MIN, IN_OPERATIONAL, 262144, 512, ISKRA_DSL_MAX},
-    [KEY_FIRST_BURST] = {"FirstBurstLength", KIND_MIN, IN_OPERATIONAL, 65536, 512, ISKRA_DSL_MAX},
+    [KEY_MAX_BURST] = {"MaxBurstLength", KIND_MIN, IN_OPERATIONAL | NORMAL_ONLY, 262144, 512,
+                       ISKRA_DSL_MAX},
+    [KEY_FIRST_BURST] = {"FirstBurstLength", KIND_MIN, IN_OPERATIONAL | NORMAL_ONLY, 65536, 512,
+                         ISKRA_DSL_MAX},
     [KEY_TIME2WAIT] = {"DefaultTime2Wait", KIND_MAX, IN_OPERATIONAL, 2, 0, 3600},
     [KEY_TIME2RETAIN] = {"DefaultTime2Retain", KIND_MIN, IN_OPERATIONAL, 20, 0, 3600},
-    [KEY_MAX_R2T] = {"MaxOutstandingR2T", KIND_MIN, IN_OPERATIONAL, 1, 1, 65535},
-    [KEY_PDU_IN_ORDER] = {"DataPDUInOrder", KIND_OR, IN_OPERATIONAL, 1, 0, 1},
-    [KEY_SEQUENCE_IN_ORDER] = {"DataSequenceInOrder", KIND_OR, IN_OPERATIONAL, 1, 0, 1},
+    [KEY_MAX_R2T] = {"MaxOutstandingR2T", KIND_MIN, IN_OPERATIONAL | NORMAL_ONLY, 1, 1, 65535},
+    [KEY_PDU_IN_ORDER] = {"DataPDUInOrder", KIND_OR, IN_OPERATIONAL | NORMAL_ONLY, 1, 0, 1},
+    [KEY_SEQUENCE_IN_ORDER] = {"DataSequenceInOrder", KIND_OR, IN_OPERATIONAL | NORMAL_ONLY, 1, 0,
+                               1},
     [KEY_ERL] = {"ErrorRecoveryLevel", KIND_MIN, IN_OPERATIONAL, 0, 0, 2},
     [KEY_TASK_REPORTING] = {"TaskReporting", KIND_REPORTING, IN_OPERATIONAL, 0, 0, 0},
     [KEY_PROTOCOL_LEVEL] = {"iSCSIProtocolLevel", KIND_MIN, IN_OPERATIONAL, 1, 0, 31},
@@ -288,6 +292,8 @@ void target_keys_offer(struct target_keys *keys, struct iskra_text_out *out)
         const struct row *row = &rows[i];
         bool has_result = row->kind == KIND_AND || row->kind == KIND_OR || row->kind == KIND_MIN ||
                           row->kind == KIND_MAX;
+        if (row->stages & NORMAL_ONLY && keys->discovery)
+            continue;
         if (i == KEY_TIME2RETAIN) /* at level 0 nothing is retained anyway: not worth a round */
             continue;
         if (!has_result || keys->seen >> i & 1 ||

@@ -224,6 +224,31 @@ static void what_the_default_does_not_allow_is_offered_and_awaited(void **state)
     iskra_target_free(small);
 }
 
+/* RFC 7143 13.13, 13.14: bursts are irrelevant to a discovery session; an offer would be answered
+ * "Irrelevant". */
+static void a_discovery_is_not_offered_what_is_irrelevant_to_it(void **state)
+{
+    struct iskra_target_options options;
+    iskra_target_options_init(&options);
+    options.max_burst = 65536;
+    options.first_burst = 4096;
+    options.immediate_data = false;
+    struct iskra_target *small = peer_target(&options);
+    struct peer one;
+    struct iskra_pdu_login_rsp rsp;
+    struct answer answer;
+    peer_open(&one, small);
+    peer_login_send(&one, 1, 3, true, TEXT("InitiatorName=iqn.a:b\0SessionType=Discovery"));
+    peer_login_expect(&one, &rsp, &answer);
+    assert_true(rsp.transit);
+    assert_string_equal(answer_value(&answer, "MaxRecvDataSegmentLength"), "262144");
+    assert_string_equal(answer_value(&answer, "MaxBurstLength"), "");
+    assert_string_equal(answer_value(&answer, "FirstBurstLength"), "");
+    assert_string_equal(answer_value(&answer, "ImmediateData"), "");
+    peer_close(&one);
+    iskra_target_free(small);
+}
+
 static void an_answer_beyond_the_offer_is_refused(void **state)
 {
     struct iskra_target_options options;
@@ -406,6 +431,7 @@ int main(void)
         T(a_long_answer_is_spread_by_the_c_bit),
         T(every_key_gets_its_result),
         T(what_the_default_does_not_allow_is_offered_and_awaited),
+        T(a_discovery_is_not_offered_what_is_irrelevant_to_it),
         T(an_answer_beyond_the_offer_is_refused),
         T(digests_can_be_declined),
         R(wrong_target_name),

@@ -51,6 +51,9 @@ static int create_conn(struct request *rq)
         return iskra_fail(rq->err, ISKRA_E_USAGE, EEXIST, "session %u has its connection", s->sid);
     struct iskra_conn *conn;
     int rc = iskra_conn_create(s, rq->ev->cid, &conn);
+    if (rc == -ENOMEM)
+        return iskra_fail(rq->err, ISKRA_E_NOMEM, ENOMEM, "no memory for connection %u",
+                          rq->ev->cid);
     return rc == 0
                ? 0
                : iskra_fail(rq->err, ISKRA_E_NOMEM, -rc, "no room for connection %u", rq->ev->cid);

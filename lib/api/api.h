@@ -38,6 +38,8 @@ struct iskra {
     bool in_round;         /* a round is running: callbacks may be on the stack */
     unsigned drain_rounds; /* after a gap: rounds in which nothing expires while sockets are full */
     uint64_t last_round_ns;
+    bool poll_told; /* that the driver cannot wait, and when that was said last */
+    uint64_t poll_told_ns;
     struct iskra_mailbox mailbox; /* from other threads */
     struct iskra_thread *thread;  /* runs the loop; NULL: whoever calls does */
     atomic_bool ending;           /* iskra_free() has begun */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A gap between rounds after which nothing is judged expired before the sockets were drained: the
  * process may have been stopped, and the answers may be waiting (decision 6). */
@@ -19,6 +20,8 @@
 /* A callback that takes longer is worth a line in the log: other requests wait meanwhile (decision
  * 8). */
 #define SLOW_ROUND_NS UINT64_C(1000000000)
+
+#define POLL_SILENCE_NS UINT64_C(60000000000)
 
 /* Work that makes work ends: each pass runs what was queued before it. A chain this long in one
  * round is continued in the next, so that sockets and other descriptors get their turn. */
@@ -142,6 +145,18 @@ static void judge_callbacks(struct iskra *ctx)
             (double)took_ns / 1e9);
 }
 
+/* A loop that cannot wait goes on, and never sleeps: whose machine gets warm should know why. Once
+ * a minute is enough. */
+static void judge_poll(struct iskra *ctx, int rc)
+{
+    uint64_t now_ns = ctx->round.now_ns;
+    if (rc >= 0 || (ctx->poll_told && now_ns - ctx->poll_told_ns < POLL_SILENCE_NS))
+        return;
+    ctx->poll_told = true;
+    ctx->poll_told_ns = now_ns;
+    iskra_api_log(ctx, ISKRA_LOG_ERROR, "the event loop cannot wait: %s", strerror(-rc));
+}
+
 int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
 {
     if (ctx->in_round)
@@ -151,6 +166,7 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
     ctx->in_round = true;
     int rc = iskra_driver_poll(ctx->driver, wait_limit(ctx, wait_ns));
     uint64_t begun_ns = ctx->round.now_ns;
+    judge_poll(ctx, rc);
     iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
     unsigned ran_cnt = run_work(ctx);
     run_timers(ctx);
@@ -162,7 +178,7 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
         iskra_driver_wake(ctx->driver);
     iskra_driver_set_deadline(ctx->driver, iskra_timers_next_ns(&ctx->round.timers));
     ctx->in_round = false;
-    return rc < 0 && rc != -EINTR ? rc : 0;
+    return rc < 0 ? rc : 0;
 }
 
 int iskra_api_wait(struct iskra *ctx, const bool *flag)

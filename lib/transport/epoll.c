@@ -342,18 +342,26 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
     }
 }
 
+/* 0, or why it could not wait: then it has not, and everything else goes on all the same. */
 static int wait_for_event(struct iskra_epoll *d, int64_t timeout_ns)
 {
     const struct iskra_platform *pf = d->driver.round->pf;
+    int ret = 0;
     if (timeout_ns != 0 && iskra_list_empty(&d->ready)) {
         struct pollfd pfd = {.fd = d->epoll_fd, .events = POLLIN};
-        int ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
-        if (ret < 0 && ret != -EINTR)
-            return ret;
+        ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
     }
     d->driver.round->now_ns = pf->now_ns(pf->arg);
     d->driver.round->trace.now_ns = d->driver.round->now_ns;
-    return 0;
+    return ret < 0 && ret != -EINTR ? ret : 0;
+}
+
+/* What is ready now. */
+static int fetch_events(struct iskra_epoll *d)
+{
+    int n = epoll_wait(d->epoll_fd, d->events, EVENT_CNT, 0);
+    d->event_cnt = n > 0 ? (unsigned)n : 0;
+    return n < 0 && errno != EINTR ? -errno : 0;
 }
 
 static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
@@ -362,15 +370,9 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     if (d->polling)
         return -EDEADLK;
     free_unbound(d);
-    int ret = wait_for_event(d, timeout_ns);
-    if (ret < 0)
-        return ret;
-    int n = epoll_wait(d->epoll_fd, d->events, EVENT_CNT, 0);
-    if (n < 0)
-        return errno == EINTR ? 0 : -errno;
-
+    int waited = wait_for_event(d, timeout_ns);
     d->polling = true;
-    d->event_cnt = (unsigned)n;
+    int fetched = fetch_events(d);
     int served = serve_ready(d);
     for (unsigned i = 0; i < d->event_cnt; i++) {
         /* A copy: the callback may strike out this very event. */
@@ -382,7 +384,7 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     d->polling = false;
     if (!iskra_list_empty(&d->ready))
         driver_wake(&d->driver);
-    return served;
+    return fetched < 0 ? fetched : waited < 0 ? waited : served;
 }
 
 const struct iskra_driver_ops iskra_epoll_ops = {

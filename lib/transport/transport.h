@@ -36,8 +36,9 @@ struct iskra_driver_ops {
     /* Waits at most timeout_ns (0: not at all, negative: without limit), reads the clock once into
      * round->now_ns and the trace, then gives every ready socket and watch its turn. A socket that
      * still has bytes after its share of a round keeps its place for the next one, which then does
-     * not wait. Returns how many events were served, or a negative errno. Not from inside a
-     * callback: -EDEADLK. */
+     * not wait. Returns how many events were served, or a negative errno: it could not wait, or not
+     * look, but the clock was read and what was known to be ready had its turn. Not from inside a
+     * callback: -EDEADLK, and nothing is done. */
     int (*poll)(struct iskra_driver *driver, int64_t timeout_ns);
 
     /* What iskra_fd() gives out: the same for the driver's life. */

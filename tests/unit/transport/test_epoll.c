@@ -663,6 +663,29 @@ static void waiting_goes_through_the_platform(void **state)
     rig->round.pf = real;
 }
 
+static int no_wait(void *arg, struct pollfd *fds, unsigned fd_cnt, int64_t timeout_ns)
+{
+    return -ENOMEM;
+}
+
+static void a_wait_that_fails_keeps_nothing_from_its_turn(void **state)
+{
+    struct rig *rig = *state;
+    struct fake_port p = {0};
+    struct iskra_platform pf = *rig->round.pf;
+    const struct iskra_platform *real = rig->round.pf;
+    port_open(rig, &p);
+    peer_send(&p, "12345", 5);
+    pf.wait = no_wait;
+    rig->round.pf = &pf;
+    rig->round.now_ns = 0;
+    assert_int_equal(iskra_driver_poll(rig->driver, 1000 * MS), -ENOMEM);
+    assert_int_equal(p.received, 5);
+    assert_int_not_equal(rig->round.now_ns, 0);
+    rig->round.pf = real;
+    port_close(&p);
+}
+
 static void nested_poll(struct iskra_watch *watch, uint32_t revents)
 {
     struct watched *w = iskra_container_of(watch, struct watched, watch);
@@ -741,6 +764,7 @@ int main(void)
         TEST(the_deadline_makes_the_descriptor_readable),
         TEST(wake_makes_the_descriptor_readable_once),
         TEST(waiting_goes_through_the_platform),
+        TEST(a_wait_that_fails_keeps_nothing_from_its_turn),
         TEST(polling_from_inside_a_callback_is_refused),
         TEST(the_platform_names_the_driver_and_none_means_epoll),
         TEST(a_platform_from_before_there_were_drivers_means_epoll),

@@ -127,19 +127,33 @@ void iskra_nexus_ready(void *owner)
     iskra_event_session(nexus, ISKRA_EVENT_SESSION_RECOVERED, NULL);
 }
 
+/* What requests that waited will say: not only why the session was lost, but why it is not back. */
+static void say_why_not_back(struct iskra_nexus *nexus, struct iskra_session *session)
+{
+    const struct iskra_error *why = &nexus->error;
+    struct iskra_error err = {0};
+    (void)iskra_fail(&err, why->code, why->sys_errno, "the session is not back after %.1f s: %s",
+                     seconds(away_ns(nexus)), why->text);
+    err.conn_error = why->conn_error;
+    session->error = err;
+}
+
 /* The replacement timer has run out, or the class is terminated, which is told elsewhere. */
 static void transport_offline(void *host)
 {
     struct iskra_nexus *nexus = iskra_container_of(host, struct iskra_nexus, host);
-    const struct iskra_session *session = nexus->cls.session;
+    struct iskra_session *session = nexus->cls.session;
+    bool given_up = nexus->state == ISKRA_NEXUS_RECONNECTING && session != NULL &&
+                    session->state != ISKRA_SESSION_TERMINATE;
+    if (given_up)
+        say_why_not_back(nexus, session);
     iskra_shost_class_ops.transport_offline(host);
     if (session != NULL && session->state == ISKRA_SESSION_LOGGED_IN &&
         iskra_revalidate_pending_cnt(&nexus->host) > 0) {
         mute(nexus);
         return;
     }
-    if (nexus->state != ISKRA_NEXUS_RECONNECTING || session == NULL ||
-        session->state == ISKRA_SESSION_TERMINATE)
+    if (!given_up)
         return;
     nexus->state = ISKRA_NEXUS_OFFLINE;
     iskra_api_log(nexus->ctx, ISKRA_LOG_ERROR,

@@ -34,8 +34,8 @@ static bool retry_later(struct iskra_nexus *nexus, const struct iskra_error *why
 {
     const struct iskra_round *round = &nexus->ctx->round;
     uint8_t random = 0;
-    if (nexus->retry_cnt == nexus->url.settings.login_retries || !iskra_login_retry_worth(why) ||
-        iskra_initiator_tsih(nexus->ini) != 0)
+    if (nexus->ini == NULL || nexus->retry_cnt == nexus->url.settings.login_retries ||
+        !iskra_login_retry_worth(why) || iskra_initiator_tsih(nexus->ini) != 0)
         return false;
     nexus->retry_cnt++;
     (void)round->pf->random(round->pf->arg, &random, sizeof(random)); /* else without jitter */

@@ -22,6 +22,10 @@ static void what_may_pass_is_tried_again(void **state)
     assert_true(worth(ISKRA_E_CONNECT, EHOSTUNREACH, 0, 0));
     assert_true(worth(ISKRA_E_TIMEOUT_LOGIN, ETIMEDOUT, 0, 0));
     assert_true(worth(ISKRA_E_CONNECTION, ECONNRESET, 0, 0));
+    assert_true(worth(ISKRA_E_CONNECT, EADDRNOTAVAIL, 0, 0));
+    assert_true(worth(ISKRA_E_CONNECT, EMFILE, 0, 0));
+    assert_true(worth(ISKRA_E_SYSTEM, EMFILE, 0, 0));
+    assert_true(worth(ISKRA_E_NOMEM, ENOMEM, 0, 0));
     for (int detail = 0; detail < 256; detail++)
         assert_true(worth(ISKRA_E_LOGIN, EAGAIN, 3, (uint8_t)detail));
 }

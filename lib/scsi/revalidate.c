@@ -171,17 +171,21 @@ static int judge(struct iskra_twin *twin, int status, struct iskra_error *err)
 
 /* ---- asking ---- */
 
+/* With the last disk gone there is nothing to tell. */
 static void ready_if_all_are(const struct iskra_shost *host)
 {
+    bool any = false;
+
     ISKRA_LIST_FOREACH(l, &host->devices)
     {
         if (iskra_revalidate_pending(sdev_at(l)))
             return;
+        any |= sdev_at(l)->twin != NULL;
     }
     if (host->session == NULL || host->self_blocked)
         return;
     iskra_class_ready(host->session->cls);
-    if (host->ops->ready != NULL)
+    if (any && host->ops->ready != NULL)
         host->ops->ready(host->ops_arg);
 }
 

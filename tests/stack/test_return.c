@@ -187,12 +187,26 @@ static void who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does(vo
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+static void who_is_closed_meanwhile_was_not_back(void **state)
+{
+    struct iskra_lun *lun = open_lun("replacement_timeout=20");
+
+    restart("sense=4/44/00:command(inquiry)");
+    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+    skew_ns += 20 * SECOND;
+    wait_told(ISKRA_EVENT_SESSION_GIVEN_UP, 1);
+    assert_int_equal(iskra_close_sync(lun), 0);
+    wait_told(ISKRA_EVENT_SESSION_CLOSED, 1);
+    assert_int_equal(told(ISKRA_EVENT_SESSION_RECOVERED), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does),
+        TEST(who_is_closed_meanwhile_was_not_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

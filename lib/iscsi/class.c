@@ -80,6 +80,20 @@ void iskra_class_terminate(struct iskra_class *cls)
     transport_offline(cls);
 }
 
+/* What commands that waited are told of: why it was lost, and that it did not come back. */
+static void story(struct iskra_session *s)
+{
+    struct iskra_error why = s->error;
+    if (s->params.replacement_timeout_ns == 0) /* nobody has waited */
+        return;
+    (void)iskra_session_fail(s, why.code != ISKRA_OK ? why.code : ISKRA_E_CONNECTION,
+                             why.sys_errno != 0 ? why.sys_errno : ENOTCONN,
+                             "not back within %g s: %.200s",
+                             (double)s->params.replacement_timeout_ns / 1e9,
+                             why.text[0] != '\0' ? why.text : "the session was lost"); /* kept */
+    s->error.conn_error = why.conn_error;
+}
+
 /* Logged in, but the devices have not been found to be what they were: they stop waiting for that,
  * and the session goes on. */
 static void replacement_timed_out(struct iskra_timer *t, uint64_t now_ns)
@@ -95,6 +109,7 @@ static void replacement_timed_out(struct iskra_timer *t, uint64_t now_ns)
     if (cls->state == ISKRA_CLASS_LOGGED_IN) /* lost again, and not stopped yet */
         set_state(cls, ISKRA_CLASS_FAILED);
     set_state(cls, ISKRA_CLASS_FREE);
+    story(s);
     if (iskra_session_may_become(s->state, ISKRA_SESSION_RECOVERY_FAILED))
         iskra_session_set_state(s, ISKRA_SESSION_RECOVERY_FAILED);
     transport_offline(cls);

@@ -58,7 +58,7 @@ static void overdue(struct iskra_conn *conn)
     const struct iskra_keepalive *k = &conn->keepalive;
     uint64_t silence_ns = conn->session->round->now_ns - k->last_recv_ns;
     (void)iskra_tcp_fail(
-        &conn->tcp, ISKRA_CONN_NOP_TIMEDOUT, "nothing was received for %g s: %s within %g s",
+        &conn->tcp, ISKRA_CONN_NOP_TIMEDOUT, "nothing was received for %.1f s: %s within %g s",
         (double)silence_ns / (double)NS_PER_S,
         k->task->state == ISKRA_TASK_PENDING ? "a ping could not be sent" : "no answer to a ping",
         (double)k->ping_timeout_ns / (double)NS_PER_S); /* passed on just below */

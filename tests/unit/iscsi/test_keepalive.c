@@ -29,7 +29,7 @@ static void a_link_cut_when_idle_is_found_at_exactly_10_s(void **state)
     watch_later(r, 1);
     rig_assert_conn_error(r, ISKRA_CONN_NOP_TIMEDOUT);
     assert_string_equal(r->events[0].why,
-                        "nothing was received for 10 s: no answer to a ping within 5 s");
+                        "nothing was received for 10.0 s: no answer to a ping within 5 s");
     assert_int_equal(rig_session(r)->state, ISKRA_SESSION_FAILED);
     assert_int_equal(rig_conn(r)->timeout_errors, 1);
     watch_later(r, 100 * SECOND);

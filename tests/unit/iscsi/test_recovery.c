@@ -226,6 +226,9 @@ static void replacement_timer_gives_up(void **state)
     assert_int_equal(rig_session(r)->state, ISKRA_SESSION_RECOVERY_FAILED);
     assert_int_equal(r->cls.state, ISKRA_CLASS_FREE);
     assert_int_equal(r->offline_cnt, 1);
+    assert_string_equal(rig_session(r)->error.text,
+                        "not back within 5 s: the connection was stopped");
+    assert_int_equal(rig_session(r)->error.sys_errno, ECONNABORTED);
     /* A later START_CONN still revives it. */
     assert_int_equal(rig_bind(r), 0);
     assert_int_equal(rig_start(r), 0);

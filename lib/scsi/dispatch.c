@@ -261,9 +261,17 @@ static void put_back(struct iskra_scsi_request *sreq)
         (void)iskra_kill_request(&sreq->rq); /* false if a dead queue has done so already */
 }
 
+/* Nobody else waits for a place: its tries do not count for others, which would count for it. */
+static bool waits_alone(const struct iskra_sdev *sdev)
+{
+    const struct iskra_shost *host = sdev->host;
+
+    return !host->serving_starved && host->starved.next == host->starved.prev;
+}
+
 /* The session takes no more for now. Trying again at once, here or with another device's command,
  * would be refused the same way, round after round: a command that comes back is what it takes, or,
- * with none out, some time. */
+ * with none out that would run this queue, some time. */
 static void refused(struct iskra_scsi_request *sreq, enum iskra_queue_status status)
 {
     struct iskra_sdev *sdev = sreq->sdev;
@@ -273,9 +281,12 @@ static void refused(struct iskra_scsi_request *sreq, enum iskra_queue_status sta
     put_back(sreq);
     if (status != ISKRA_DEVICE_BUSY)
         starve(sdev);
-    if (sdev->host->host_busy == 0)
+    if (sdev->device_busy > 0 || (sdev->host->host_busy > 0 && status != ISKRA_DEVICE_BUSY))
+        return;
+    if (waits_alone(sdev))
         iskra_queue_kick(&sdev->queue); /* which counts: see unblocked() */
-    delay_if_idle(sdev);
+    else
+        iskra_queue_delay(&sdev->queue, ISKRA_QUEUE_DELAY_NS);
 }
 
 /* notes F44, notes F45, notes F46: scsi_request_fn: blk_start_request (with blk_add_timer), then

@@ -120,6 +120,28 @@ static void a_closed_window_is_not_asked_again_and_again(void **state)
     }
 }
 
+/* Each of them counts the target's block down, so that one in three asks it: not without end. */
+static void many_devices_do_not_ask_a_busy_target_without_end(void **state)
+{
+    struct rig *r = *state;
+    struct iskra_sdev *sdevs[] = {r->sdev, rig_disk(r, LUN(1)), rig_disk(r, LUN(2)),
+                                  rig_disk(r, LUN(3))};
+    unsigned sent_cnt = r->sent_cnt;
+
+    r->refuse = ISKRA_TARGET_BUSY;
+    for (unsigned i = 0; i < 4; i++)
+        read_on(r, sdevs[i], i);
+    rig_work(r); /* which ends */
+    r->refused_cnt = 0;
+    rig_advance_to(r, r->round.now_ns + RIG_S);
+    assert_in_range(r->refused_cnt, 1, 4 * (RIG_S / ISKRA_QUEUE_DELAY_NS));
+    r->refuse = ISKRA_QUEUED;
+    rig_advance_to(r, r->round.now_ns + 10 * ISKRA_QUEUE_DELAY_NS);
+    assert_int_equal(r->sent_cnt, sent_cnt + 4);
+    for (unsigned i = 0; i < 4; i++)
+        rig_answer_good(r, sent_cnt + i);
+}
+
 /* The first in the row is who looks whether the window is open again. */
 static void a_turn_that_is_not_wanted_any_more_is_passed_on(void **state)
 {
@@ -295,6 +317,7 @@ int main(void)
         T(a_busy_target_is_let_alone_for_3_tries),
         T(a_busy_host_is_let_alone_for_7_tries),
         T(a_closed_window_is_not_asked_again_and_again),
+        T(many_devices_do_not_ask_a_busy_target_without_end),
         T(a_turn_that_is_not_wanted_any_more_is_passed_on),
         T(an_end_clears_all_three_counters),
         T(the_depth_rises_one_by_one_and_not_beyond_what_it_was),

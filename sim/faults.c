@@ -24,10 +24,12 @@ bool sim_fault_happens(struct sim *sim, enum sim_fault kind, unsigned rate)
 {
     if (!sim_plan_has(&sim->plan, kind) || !sim_random_chance(&sim->fault_random, rate))
         return false;
-    bool cuts_only = kind == SIM_FAULT_PARTIAL; /* no state of a session minds those */
+    bool cuts_only = kind == SIM_FAULT_PARTIAL; /* they hinder nothing */
     if ((sim->calm || sim->over) && !cuts_only)
         return false;
-    if (!cuts_only)
+    if (cuts_only)
+        sim_marks_count(sim, kind); /* too many to note each */
+    else
         sim_fault_note(sim, kind, 0, 0);
     return true;
 }

@@ -53,6 +53,7 @@ extern const char *const sim_fault_names[SIM_FAULT_CNT];
 struct sim_plan {
     uint64_t seed;
     uint32_t kinds; /* bit per enum sim_fault */
+    bool deaf;      /* many commands and task management functions in a row come to nothing */
 
     /* The network. Rates are of 10,000. */
     uint64_t latency_min_ns, latency_max_ns, delay_ns, hold_ns, late_ns, connect_ns;

@@ -7,23 +7,62 @@
 
 #include "sim/sim.h"
 
-/* Those of the library's sessions, and what there is without one. */
-static const char *const states[SIM_STATE_CNT] = {
-    "closed",      "opening",         "FREE",        "LOGGED_IN", "FAILED",
-    "IN_RECOVERY", "RECOVERY_FAILED", "LOGGING_OUT", "TERMINATE", "other"};
+static const char *const names[SIM_STATE_CNT] = {
+    "closed", "opening", "running", "closing", "abort", "wait",  "sense",   "lun-reset",
+    "target", "session", "test",    "lost",    "login", "check", "given-up"};
 
-static unsigned state_of(const struct sim *sim)
+static enum sim_state rung_state(const struct iskra_session_status *st)
 {
-    const struct sim_handle *handle = &sim->load.handles[0];
-    if (handle->state != SIM_HANDLE_OPEN)
-        return handle->state == SIM_HANDLE_OPENING ? 1 : 0;
-    struct iskra_session_info info;
-    iskra_session_info(handle->lun, &info);
-    for (unsigned i = 2; i < SIM_STATE_CNT - 1; i++) {
-        if (info.state && strcmp(info.state, states[i]) == 0)
-            return i;
-    }
-    return SIM_STATE_CNT - 1;
+    static const struct {
+        const char *rung;
+        enum sim_state state;
+    } rungs[] = {
+        {"ABORT", SIM_STATE_ABORT},
+        {"WAIT", SIM_STATE_WAIT},
+        {"SENSE", SIM_STATE_SENSE},
+        {"LUN_RESET", SIM_STATE_LUN_RESET},
+        {"TARGET_RESET", SIM_STATE_TARGET_RESET},
+        {"SESSION_RESET", SIM_STATE_SESSION_RESET},
+    };
+    if (st->testing)
+        return SIM_STATE_TEST;
+    for (size_t i = 0; i < sizeof(rungs) / sizeof(rungs[0]); i++)
+        if (strcmp(st->rung, rungs[i].rung) == 0)
+            return rungs[i].state;
+    return SIM_STATE_RUNNING;
+}
+
+static enum sim_state session_state(const struct iskra_session_status *st)
+{
+    enum sim_state rung = rung_state(st);
+    if (strcmp(st->session_state, "RECOVERY_FAILED") == 0)
+        return SIM_STATE_GIVEN_UP;
+    if (rung > SIM_STATE_RUNNING)
+        return rung;
+    if (strcmp(st->session_state, "LOGGING_OUT") == 0 ||
+        strcmp(st->session_state, "TERMINATE") == 0)
+        return SIM_STATE_CLOSING;
+    if (strcmp(st->session_state, "LOGGED_IN") == 0 && strcmp(st->class_state, "LOGGED_IN") != 0)
+        return SIM_STATE_REVALIDATE;
+    if (st->reopening)
+        return st->next_attempt_ns > 0 ? SIM_STATE_LOST : SIM_STATE_LOGIN;
+    return strcmp(st->session_state, "LOGGED_IN") == 0 ? SIM_STATE_RUNNING : SIM_STATE_OPENING;
+}
+
+static int deepest(void *arg, const struct iskra_session_status *st)
+{
+    enum sim_state *state = arg, here = session_state(st);
+    if (here > *state)
+        *state = here;
+    return 0;
+}
+
+static enum sim_state state_of(const struct sim *sim)
+{
+    enum sim_state state = SIM_STATE_CLOSED;
+    if (sim->ctx)
+        (void)iskra_sessions(sim->ctx, deepest, &state);
+    return state;
 }
 
 void sim_marks_count(struct sim *sim, enum sim_fault kind)
@@ -44,12 +83,12 @@ void sim_marks_print(const struct sim_marks *marks, FILE *to)
 {
     fprintf(to, "%-14s", "fault");
     for (unsigned i = 0; i < SIM_STATE_CNT; i++)
-        fprintf(to, " %15s", states[i]);
+        fprintf(to, " %9s", names[i]);
     fprintf(to, "\n");
     for (unsigned kind = 0; kind < SIM_FAULT_CNT; kind++) {
         fprintf(to, "%-14s", sim_fault_names[kind]);
         for (unsigned i = 0; i < SIM_STATE_CNT; i++)
-            fprintf(to, " %15llu", (unsigned long long)marks->cnt[kind][i]);
+            fprintf(to, " %9llu", (unsigned long long)marks->cnt[kind][i]);
         fprintf(to, "\n");
     }
 }

@@ -26,6 +26,19 @@ static uint32_t draw_kinds(struct sim_random *random)
     return kinds;
 }
 
+/* In some worlds nearly nothing is answered that error handling asks for, so that its ladder is
+ * climbed to the top; in the others a command that is lost now and then is aborted, and that is
+ * that. */
+static void draw_deaf(struct sim_plan *plan, struct sim_random *random)
+{
+    plan->deaf = sim_random_chance(random, 2500);
+    if (!plan->deaf)
+        return;
+    plan->kinds |= 1u << SIM_FAULT_SILENCE;
+    plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_REFUSED;
+    plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_SILENT;
+}
+
 static void draw_network(struct sim_plan *plan, struct sim_random *random)
 {
     plan->latency_min_ns = ONE_OF(random, SIM_US, 20 * SIM_US, 200 * SIM_US, 5 * SIM_MS);
@@ -79,6 +92,11 @@ spec(struct sim_plan *plan, struct sim_random *random, const char *fmt, ...)
     unsigned first = (unsigned)sim_random_range(random, 1, 60);
     unsigned every = (unsigned)sim_random_range(random, 1, 80);
     unsigned most = (unsigned)sim_random_range(random, 1, 12);
+    if (plan->deaf) { /* often, and for long */
+        first = first / 8 + 1;
+        every = every / 16 + 1;
+        most *= 5;
+    }
     snprintf(text + len, SIM_SPEC_LEN - (size_t)len, "#%u+%ux%u", first, every, most);
 }
 
@@ -216,6 +234,9 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     plan->seed = seed;
     sim_random_init(&random, seed, 1);
     plan->kinds = draw_kinds(&random);
+    struct sim_random other;
+    sim_random_init(&other, seed, 7);
+    draw_deaf(plan, &other);
     draw_network(plan, &random);
     draw_target(plan, &random);
     draw_specs(plan, &random);
@@ -240,7 +261,7 @@ void sim_plan_print(const struct sim_plan *plan, FILE *to)
     PRINT(immediate_data), PRINT(initial_r2t), PRINT(separate_status), PRINT(cmd_window);
     PRINT(service_ns), PRINT(io_cnt), PRINT(depth), PRINT(max_blocks), PRINT(cancel);
     PRINT(detach), PRINT(reopen), PRINT(flush), PRINT(fua), PRINT(zero), PRINT(compare);
-    PRINT(raw), PRINT(write), PRINT(think_ns), PRINT(bound_ns);
+    PRINT(raw), PRINT(write), PRINT(think_ns), PRINT(bound_ns), PRINT(deaf);
     for (unsigned i = 0; i < plan->spec_cnt; i++)
         fprintf(to, "  --fault %s\n", plan->specs[i]);
     for (unsigned i = 0; i < plan->handle_cnt; i++)

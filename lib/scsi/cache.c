@@ -2,6 +2,7 @@
 #include "scsi/cache.h"
 
 #include "scsi/device.h"
+#include "scsi/disposition.h"
 
 void iskra_cache_flush_begins(struct iskra_scsi_request *sreq)
 {
@@ -41,14 +42,25 @@ static void device_was_reset(struct iskra_sdev *sdev)
         host->ops->cache_lost(host->ops_arg, sdev, lost_cnt);
 }
 
+static struct iskra_sdev *sdev_at(struct iskra_list *l)
+{
+    return iskra_container_of(l, struct iskra_sdev, link);
+}
+
 void iskra_cache_unit_attention(struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
 {
     if (!may_empty_the_cache(asc, ascq))
         return;
     ISKRA_LIST_FOREACH(l, &sdev->host->devices)
-    {
-        struct iskra_sdev *d = iskra_container_of(l, struct iskra_sdev, link);
-        if (d->lun == sdev->lun)
-            device_was_reset(d);
-    }
+    if (sdev_at(l)->lun == sdev->lun)
+        device_was_reset(sdev_at(l));
+}
+
+void iskra_cache_sense(struct iskra_sdev *sdev, const struct iskra_sense *sense, bool flush)
+{
+    if (!iskra_sense_lost_write(sense))
+        return;
+    ISKRA_LIST_FOREACH(l, &sdev->host->devices)
+    if (sdev_at(l)->lun == sdev->lun && !(flush && sdev_at(l) == sdev))
+        sdev_at(l)->lost_write = *sense;
 }

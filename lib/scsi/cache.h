@@ -19,4 +19,9 @@ void iskra_cache_flushed(const struct iskra_scsi_request *sreq);
  * the same LUN share its fate: the target tells of it only once. */
 void iskra_cache_unit_attention(struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq);
 
+/* The sense that a command of this device ended with. If it tells that an earlier write was lost,
+ * the next flush of the device, and of those of the same LUN, fails; not of this one if it is that
+ * flush itself. */
+void iskra_cache_sense(struct iskra_sdev *sdev, const struct iskra_sense *sense, bool flush);
+
 #endif

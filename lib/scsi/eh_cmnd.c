@@ -111,6 +111,7 @@ static void take_news(struct iskra_eh_cmnd *c, const struct iskra_decision *d,
         iskra_cache_unit_attention(c->sdev, sense->asc, sense->ascq);
     if (d->unit_attention && host->ops->unit_attention != NULL)
         host->ops->unit_attention(host->ops_arg, c->sdev, sense->asc, sense->ascq);
+    iskra_cache_sense(c->sdev, sense, false);
     if (d->expected_ua_seen)
         c->sdev->expecting_ua = false;
 }

@@ -77,8 +77,7 @@ static void take_news(const struct iskra_scsi_request *sreq, const struct iskra_
         iskra_cache_unit_attention(sdev, sense->asc, sense->ascq);
     if (d->unit_attention && host->ops->unit_attention != NULL)
         host->ops->unit_attention(host->ops_arg, sdev, sense->asc, sense->ascq);
-    if (iskra_sense_lost_write(sense) && !iskra_disk_is_sync(sreq)) /* which fails by itself */
-        sdev->lost_write = *sense;
+    iskra_cache_sense(sdev, sense, iskra_disk_is_sync(sreq));
     if (d->expected_ua_seen)
         sdev->expecting_ua = false;
     if (d->queue_full) {

@@ -393,6 +393,31 @@ static void a_timeout_that_is_excused_does_not_start_the_deadline(void **state)
     assert_int_equal(r->eh.cnt[RIG_ABORT], 1);
 }
 
+/* Whoever is told of it first: it must not be forgotten. */
+static void a_lost_write_that_the_test_is_told_of_fails_the_next_flush(void **state)
+{
+    static const struct iskra_sense lost = {
+        .valid = true, .deferred = true, .key = ISKRA_SENSE_MEDIUM_ERROR, .asc = 0x0c};
+    struct rig *r = *state;
+    struct rig_io *io = to_the_ladder(r);
+    struct iskra_sdev *other = rig_disk(r, r->sdev->lun), *third = rig_disk(r, UINT64_C(1) << 48);
+
+    r->eh.answer[RIG_LUN_RESET] = RIG_EH_GOOD;
+    begin_ladder(r);
+    rig_set_sense(r->sent[r->sent_cnt - 1].cmnd, &lost);
+    rig_answer(r, r->sent_cnt - 1, r->sent[r->sent_cnt - 1].cmnd->result, 0);
+    answer_tur(r, true); /* it is asked once more */
+    send_again(r, io);
+    assert_true(r->sdev->lost_write.valid && other->lost_write.valid);
+    assert_false(third->lost_write.valid);
+    io = rig_io(r, 1);
+    assert_int_equal(iskra_scsi_submit_flush(&io->sreq), 0);
+    rig_answer_good(r, r->sent_cnt - 1);
+    assert_int_equal(io->sreq.status, -EIO);
+    assert_non_null(strstr(io->error.text, "an earlier write was lost"));
+    assert_false(r->sdev->lost_write.valid);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 int main(void)
 {
@@ -419,6 +444,7 @@ int main(void)
         T(past_the_deadline_only_the_session_is_reset),
         T(the_deadline_begins_anew_with_the_next_error),
         T(a_timeout_that_is_excused_does_not_start_the_deadline),
+        T(a_lost_write_that_the_test_is_told_of_fails_the_next_flush),
     };
     return cmocka_run_group_tests_name("scsi eh", tests, NULL, NULL);
 }

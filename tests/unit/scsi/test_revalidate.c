@@ -182,6 +182,30 @@ static void unit_attentions_are_drained_and_each_is_told(void **state)
     assert_int_equal(t->rig->ua_cnt, 20);
 }
 
+static bool lost_write(struct fake_target *t, struct iskra_cmnd *cmnd, const struct iskra_cdb *cdb)
+{
+    static const struct iskra_sense lost = {
+        .valid = true, .deferred = true, .key = ISKRA_SENSE_MEDIUM_ERROR, .asc = 0x0c};
+
+    if (cdb->opcode != ISKRA_SCSI_TEST_UNIT_READY || t->asked[ISKRA_SCSI_TEST_UNIT_READY] > 1)
+        return false;
+    rig_set_sense(cmnd, &lost);
+    return true;
+}
+
+static void a_lost_write_that_is_told_then_fails_the_next_flush(void **state)
+{
+    struct fake_target *t = *state;
+    struct iskra_sdev *sdev = open_disk(t, 3);
+
+    lose(t);
+    t->lie = lost_write;
+    come_back(t);
+    run(t, RIG_S);
+    assert_int_equal(sdev->state, ISKRA_SDEV_RUNNING);
+    assert_true(sdev->lost_write.valid);
+}
+
 static void a_session_lost_in_the_middle_begins_anew(void **state)
 {
     struct fake_target *t = *state;
@@ -348,6 +372,7 @@ int main(void)
         T(another_block_length_is_another_disk),
         T(another_size_is_taken_over_and_told),
         T(unit_attentions_are_drained_and_each_is_told),
+        T(a_lost_write_that_is_told_then_fails_the_next_flush),
         T(a_session_lost_in_the_middle_begins_anew),
         T(no_answer_that_decides_is_asked_for_again),
         T(too_long_a_wait_ends_the_requests_and_the_answer_revives_the_disk),

@@ -24,6 +24,7 @@ struct iskra_twin {
     struct iskra_sdev *of;  /* NULL: removed */
     enum look look;
     struct iskra_probe probe;
+    uint64_t since_ns;   /* host's clock: from when on requests have waited for it */
     char said[SAID_LEN]; /* why the last answer did not decide; "": there was none yet */
 };
 
@@ -189,6 +190,21 @@ static void ready_if_all_are(const struct iskra_shost *host)
         host->ops->ready(host->ops_arg);
 }
 
+/* Decision 14: as when the session itself is away. */
+static void forgive_waiting(const struct iskra_twin *twin)
+{
+    struct iskra_queue *q = &twin->of->queue;
+    uint64_t waited_ns = iskra_shost_active_ns(twin->of->host) - twin->since_ns;
+
+    ISKRA_LIST_FOREACH(l, &q->requests)
+    {
+        struct iskra_scsi_request *sreq =
+            iskra_scsi_request_of(iskra_container_of(l, struct iskra_request, link));
+        if (sreq->started_ns != 0)
+            sreq->started_ns += waited_ns;
+    }
+}
+
 static void decided(struct iskra_twin *twin, int verdict, const struct iskra_error *why)
 {
     struct iskra_sdev *sdev = twin->of;
@@ -198,6 +214,7 @@ static void decided(struct iskra_twin *twin, int verdict, const struct iskra_err
     if (verdict == 0) {
         memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
         take_facts(sdev, &twin->sdev);
+        forgive_waiting(twin);
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_RUNNING); /* not if it is being removed */
     } else {
         sdev->offline_why = *why;
@@ -303,6 +320,8 @@ static void begin(struct iskra_sdev *sdev)
 
     memset(&sdev->offline_why, 0, sizeof(sdev->offline_why));
     twin->said[0] = '\0';
+    if (twin->look == LOOK_NONE)
+        twin->since_ns = iskra_shost_active_ns(sdev->host);
     (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_QUIESCE);
     if (twin->look == LOOK_ASKING || twin->look == LOOK_STALE) {
         twin->look = LOOK_STALE;

@@ -271,6 +271,39 @@ static void no_answer_that_decides_is_asked_for_again(void **state)
     assert_int_equal(t->rig->ready_cnt, 1);
 }
 
+/* Decision 14: what a request may take does not count the time for which its session, or the answer
+ * who is there, is away. */
+static bool busy_once(struct fake_target *t, struct iskra_cmnd *cmnd, const struct iskra_cdb *cdb)
+{
+    if (cdb->opcode != ISKRA_SCSI_READ_10 || t->asked[ISKRA_SCSI_READ_10] > 1)
+        return false;
+    cmnd->result = ISKRA_STATUS_BUSY;
+    cmnd->residual = cmnd->transfer_len;
+    return true;
+}
+
+static void the_time_it_takes_does_not_count_for_what_waits(void **state)
+{
+    struct fake_target *t = *state;
+    void (*target)(struct rig * r, struct iskra_cmnd * cmnd) = t->rig->target;
+
+    open_disk(t, 3);
+    t->rig->target = NULL;
+    struct rig_io *io = rig_read(t->rig, 0, 0, 1);
+    run(t, 20 * RIG_S); /* it is out, and counts */
+    t->rig->target = target;
+    lose(t);
+    t->lie = busy;
+    come_back(t);
+    run(t, 1000 * RIG_S);
+    assert_int_equal(io->done_cnt, 0);
+    t->lie = busy_once;
+    run(t, 2 * RIG_S);
+    assert_int_equal(io->done_cnt, 1);
+    assert_int_equal(io->sreq.status, 0);
+    assert_int_equal(t->asked[ISKRA_SCSI_READ_10], 2);
+}
+
 static void too_long_a_wait_ends_the_requests_and_the_answer_revives_the_disk(void **state)
 {
     struct fake_target *t = *state;
@@ -375,6 +408,7 @@ int main(void)
         T(a_lost_write_that_is_told_then_fails_the_next_flush),
         T(a_session_lost_in_the_middle_begins_anew),
         T(no_answer_that_decides_is_asked_for_again),
+        T(the_time_it_takes_does_not_count_for_what_waits),
         T(too_long_a_wait_ends_the_requests_and_the_answer_revives_the_disk),
         T(a_device_that_was_never_asked_runs_at_once),
         T(many_disks_are_looked_at_together),

@@ -9,6 +9,7 @@
 #include "control/delay.h"
 #include "iscsi/conn.h"
 #include "wire/luns.h"
+#include "wire/sense.h"
 
 #define NSEC_PER_SEC INT64_C(1000000000)
 
@@ -132,22 +133,30 @@ const struct iskra_initiator_ops iskra_nexus_initiator_ops = {
 
 /* ---- what the host asks ---- */
 
+static uint32_t number_of(const struct iskra_sdev *sdev)
+{
+    uint32_t number = 0;
+    (void)iskra_lun_decode(sdev->lun, &number); /* ours: it was encoded */
+    return number;
+}
+
 /* 29/xx (power on, reset) comes with nearly every login; the others are news. */
 static void unit_attention(void *arg, struct iskra_sdev *sdev, uint8_t asc, uint8_t ascq)
 {
     struct iskra_nexus *nexus = arg;
+    const char *name = iskra_asc_name(asc, ascq);
+    bool known = strcmp(name, "?") != 0;
     iskra_api_log(nexus->ctx, asc == 0x29 ? ISKRA_LOG_INFO : ISKRA_LOG_WARNING,
-                  "%s: unit attention %02x/%02x", nexus->url.target, asc, ascq);
+                  "%s: LUN %u: unit attention %02x/%02x%s%s", nexus->url.target, number_of(sdev),
+                  asc, ascq, known ? ", " : "", known ? name : "");
     iskra_event_unit_attention(nexus, sdev, asc, ascq);
 }
 
 static void capacity_changed(void *arg, struct iskra_sdev *sdev, uint64_t was_cnt)
 {
     struct iskra_nexus *nexus = arg;
-    uint32_t lun = 0;
-    (void)iskra_lun_decode(sdev->lun, &lun); /* ours: it was encoded */
     iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING, "%s: LUN %u had %llu blocks and now has %llu",
-                  nexus->url.target, lun, (unsigned long long)was_cnt,
+                  nexus->url.target, number_of(sdev), (unsigned long long)was_cnt,
                   (unsigned long long)sdev->block_cnt);
     iskra_event_capacity_changed(nexus, sdev);
 }
@@ -155,11 +164,9 @@ static void capacity_changed(void *arg, struct iskra_sdev *sdev, uint64_t was_cn
 static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
 {
     struct iskra_nexus *nexus = arg;
-    uint32_t lun = 0;
-    (void)iskra_lun_decode(sdev->lun, &lun); /* ours: it was encoded */
     iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
                   "%s: LUN %u was reset and may have lost %llu acknowledged writes",
-                  nexus->url.target, lun, (unsigned long long)write_cnt);
+                  nexus->url.target, number_of(sdev), (unsigned long long)write_cnt);
     iskra_event_writes_lost(nexus, sdev, write_cnt);
 }
 

@@ -55,6 +55,7 @@ ROWS = [
     ("sense=3/11/0:command(read)#1", "read", "", 5, r"MEDIUM ERROR"),
     ("sense=7/27/0:command(write)#1", "write", "", 5, r"DATA PROTECT"),
     ("sense=6/29/0:command(read)#1", "read", "", 0, None),
+    ("sense=6/3f/3:command(read)#1", "read", "", 0, r"LUN 0: unit attention 3f/03, INQUIRY DATA HAS CHANGED"),
     ("field=itt=5:data-in(read)#1", "read", "", 0, None),
     ("field=datasn+1:data-in(read)#1", "read", "", 0, None),
     ("field=offset+512:data-in(read)#1", "read", "", 0, None),

@@ -36,7 +36,7 @@ static void told(struct iskra_tmf *tmf, enum iskra_tmf_outcome outcome)
     }
     if (outcome == ISKRA_TMF_REFUSED)
         go_on(task);
-    iskra_eh_task_stays(task);
+    iskra_eh_task_stays(task, tmf);
 }
 
 static bool on_requeue(const struct iskra_task *task)

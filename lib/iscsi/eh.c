@@ -32,6 +32,7 @@ static void begin(struct iskra_session *s, struct iskra_eh_op *op)
     assert(op->session == NULL);
     op->session = s;
     op->task = NULL;
+    op->tmf.outcome = ISKRA_TMF_LOST;
 }
 
 static void settle(struct iskra_eh_op *op, enum iskra_eh_outcome outcome)
@@ -52,10 +53,31 @@ void iskra_eh_task_ended(struct iskra_task *task)
         settle(task->eh_op, ISKRA_EH_SUCCESS);
 }
 
-void iskra_eh_task_stays(struct iskra_task *task)
+void iskra_eh_task_stays(struct iskra_task *task, const struct iskra_tmf *tmf)
 {
-    if (task->eh_op != NULL)
-        settle(task->eh_op, ISKRA_EH_FAILED);
+    struct iskra_eh_op *op = task->eh_op;
+    if (op == NULL)
+        return;
+    if (tmf != NULL) {
+        op->tmf.outcome = tmf->outcome;
+        op->tmf.response = tmf->response;
+    }
+    settle(op, ISKRA_EH_FAILED);
+}
+
+const char *iskra_eh_op_why(const struct iskra_eh_op *op)
+{
+    switch (op->tmf.outcome) {
+    case ISKRA_TMF_NO_TASK:
+    case ISKRA_TMF_REFUSED:
+        return iskra_tmf_response_name(op->tmf.response);
+    case ISKRA_TMF_TIMED_OUT:
+        return "no answer in time";
+    case ISKRA_TMF_COMPLETE:
+    case ISKRA_TMF_LOST:
+        break;
+    }
+    return "the session is not logged in";
 }
 
 void iskra_eh_abort(struct iskra_session *s, struct iskra_eh_op *op, struct iskra_cmnd *cmd)
@@ -74,7 +96,7 @@ void iskra_eh_abort(struct iskra_session *s, struct iskra_eh_op *op, struct iskr
     op->task = task;
     task->eh_op = op;
     if (!iskra_task_abort(task))
-        iskra_eh_task_stays(task);
+        iskra_eh_task_stays(task, NULL);
 }
 
 /* ---- a LUN, the target ---- */

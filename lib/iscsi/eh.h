@@ -66,6 +66,9 @@ void iskra_eh_target_cold_reset(struct iskra_session *s, struct iskra_eh_op *op)
 void iskra_eh_session_reset(struct iskra_session *s, struct iskra_eh_op *op,
                             const struct iskra_error *why);
 
+/* FAILED: why, as told() may say it: what the target answered, or that it did not. */
+const char *iskra_eh_op_why(const struct iskra_eh_op *op);
+
 /* told will not run. What the target was asked to do is done all the same. Nothing if no request is
  * under way. */
 void iskra_eh_op_cancel(struct iskra_session *s, struct iskra_eh_op *op);
@@ -73,7 +76,8 @@ void iskra_eh_op_cancel(struct iskra_session *s, struct iskra_eh_op *op);
 /* From task.c: a task has ended. From abort.c: it goes on, its session ends it. From session.c: the
  * state changed. */
 void iskra_eh_task_ended(struct iskra_task *task);
-void iskra_eh_task_stays(struct iskra_task *task);
+void iskra_eh_task_stays(struct iskra_task *task,
+                         const struct iskra_tmf *tmf); /* NULL: it was never asked for */
 void iskra_eh_session_changed(struct iskra_session *s);
 
 #endif

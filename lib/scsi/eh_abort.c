@@ -18,20 +18,21 @@ static void arm(struct iskra_eh *eh)
         iskra_timer_arm(&eh->abort_timer, next->rq.deadline_ns);
 }
 
-static void given_up(struct iskra_eh *eh, struct iskra_scsi_request *sreq, const char *why)
+static void given_up(struct iskra_eh *eh, struct iskra_scsi_request *sreq, const char *what,
+                     const char *why)
 {
     if (!sreq->lent && (sreq->canceled || sreq->sdev->state == ISKRA_SDEV_CANCEL)) {
         iskra_eh_settle(eh, sreq); /* it came back meanwhile, and nobody wants it any more */
         return;
     }
-    iskra_eh_note_cmnd(eh, false, sreq, "%s", why);
+    iskra_eh_note_cmnd(eh, false, sreq, "%s: %s", what, why);
     iskra_eh_fail(eh, sreq);
 }
 
 static void aborted(struct iskra_eh *eh, struct iskra_scsi_request *sreq)
 {
     if (iskra_eh_past_deadline(eh->host)) {
-        given_up(eh, sreq, "aborted, but past eh_deadline");
+        given_up(eh, sreq, "aborted", "but past eh_deadline");
         return;
     }
     bool again =
@@ -49,9 +50,9 @@ static void abort_handler(struct iskra_timer *timer, uint64_t now_ns)
 
     while (!eh->abort_out && (sreq = first(eh)) != NULL && sreq->rq.deadline_ns <= now_ns) {
         if (iskra_eh_past_deadline(eh->host)) {
-            given_up(eh, sreq, "not aborted: past eh_deadline");
+            given_up(eh, sreq, "not aborted", "past eh_deadline");
         } else if (eh->host->session == NULL) {
-            given_up(eh, sreq, "not aborted: there is no session");
+            given_up(eh, sreq, "not aborted", "there is no session");
         } else {
             iskra_eh_note_cmnd(eh, false, sreq, "no answer in %.1f s; ABORT TASK is sent",
                                iskra_eh_s(iskra_eh_age_ns(sreq)));
@@ -72,7 +73,7 @@ static void abort_told(struct iskra_eh_op *op, enum iskra_eh_outcome outcome)
     if (outcome == ISKRA_EH_SUCCESS)
         aborted(eh, sreq);
     else
-        given_up(eh, sreq, "the abort failed");
+        given_up(eh, sreq, "not aborted", iskra_eh_op_why(op));
     arm(eh);
 }
 

@@ -127,11 +127,27 @@ static bool act(struct iskra_eh *eh)
     return false;
 }
 
+static bool logged_in(const struct iskra_eh *eh)
+{
+    return eh->host->session != NULL && eh->host->session->state == ISKRA_SESSION_LOGGED_IN;
+}
+
+/* Nothing that is sent now would help: the session itself is what is next. */
+static bool only_session_helps(const struct iskra_eh *eh)
+{
+    return eh->session_suspect || iskra_eh_past_deadline(eh->host) || !logged_in(eh);
+}
+
+static const char *plural(uint32_t cnt)
+{
+    return cnt == 1 ? "" : "s";
+}
+
 static void lun_reset_next(struct iskra_eh *eh)
 {
     struct iskra_sdev *sdev = next_sdev(eh);
 
-    if (sdev == NULL || eh->session_suspect || iskra_eh_past_deadline(eh->host)) {
+    if (sdev == NULL || only_session_helps(eh)) {
         iskra_eh_drop_answered(eh);
         iskra_eh_set_rung(eh, ISKRA_EH_RUNG_TARGET_RESET);
         return;
@@ -147,12 +163,14 @@ static void lun_reset_next(struct iskra_eh *eh)
 
 static void target_reset_next(struct iskra_eh *eh)
 {
-    if (eh->session_suspect || iskra_eh_past_deadline(eh->host)) {
+    uint32_t left_cnt = iskra_eh_cnt(&eh->failed);
+
+    if (only_session_helps(eh)) {
         iskra_eh_set_rung(eh, ISKRA_EH_RUNG_SESSION_RESET);
         return;
     }
-    iskra_eh_note(eh, false, NULL, "%u commands left; TARGET WARM RESET is sent",
-                  iskra_eh_cnt(&eh->failed));
+    iskra_eh_note(eh, false, NULL, "%u command%s left; TARGET WARM RESET is sent", left_cnt,
+                  plural(left_cnt));
     if (act(eh))
         iskra_eh_target_reset(eh->host->session, &eh->op);
 }
@@ -163,8 +181,10 @@ static void session_reset_next(struct iskra_eh *eh)
     const struct iskra_scsi_request *sreq = iskra_eh_sreq_at(eh->failed.next);
 
     eh->session_reset_cnt++;
-    iskra_eh_note(eh, false, NULL, "%u commands left; the connection is dropped for a new login",
-                  iskra_eh_cnt(&eh->failed));
+    uint32_t left_cnt = iskra_eh_cnt(&eh->failed);
+    iskra_eh_note(eh, false, NULL, "%u command%s left; %s", left_cnt, plural(left_cnt),
+                  logged_in(eh) ? "the connection is dropped for a new login"
+                                : "the new login is waited for");
     iskra_eh_why(sreq, &why);
     if (act(eh))
         iskra_eh_session_reset(eh->host->session, &eh->op, &why);
@@ -182,6 +202,22 @@ static void expect_unit_attentions(struct iskra_eh *eh)
     sdev_at(l)->expecting_ua = true;
 }
 
+static void note_acted(const struct iskra_eh *eh)
+{
+    double took_s = iskra_eh_s(eh->host->round->now_ns - eh->step_since_ns);
+    const char *what =
+        eh->rung == ISKRA_EH_RUNG_LUN_RESET ? "LOGICAL UNIT RESET" : "TARGET WARM RESET";
+
+    if (eh->rung == ISKRA_EH_RUNG_SESSION_RESET)
+        iskra_eh_note(eh, false, NULL, "%s after %.1f s",
+                      eh->good ? "logged in again" : "no new login", took_s);
+    else if (eh->good)
+        iskra_eh_note(eh, false, eh->sdev, "%s done after %.1f s", what, took_s);
+    else
+        iskra_eh_note(eh, false, eh->sdev, "%s failed after %.1f s: %s", what, took_s,
+                      iskra_eh_op_why(&eh->op));
+}
+
 static void take_acted(struct iskra_eh *eh)
 {
     struct iskra_sdev *sdev = eh->sdev;
@@ -190,12 +226,7 @@ static void take_acted(struct iskra_eh *eh)
         iskra_eh_take_sensed(eh);
         return;
     }
-    iskra_eh_note(eh, false, sdev, "%s %s after %.1f s",
-                  eh->rung == ISKRA_EH_RUNG_LUN_RESET      ? "LOGICAL UNIT RESET"
-                  : eh->rung == ISKRA_EH_RUNG_TARGET_RESET ? "TARGET WARM RESET"
-                                                           : "new login",
-                  eh->good ? "done" : "failed",
-                  iskra_eh_s(eh->host->round->now_ns - eh->step_since_ns));
+    note_acted(eh);
     iskra_eh_set_step(eh, ISKRA_EH_STEP_NEXT);
     if (!eh->good) {
         iskra_eh_let_go(eh);
@@ -289,9 +320,9 @@ static void flush_next(struct iskra_eh *eh)
     }
     eh->session_suspect = false;
     iskra_eh_set_rung(eh, ISKRA_EH_RUNG_NONE);
-    iskra_eh_note(
-        eh, false, NULL, "error handling is over after %.1f s: %u commands are sent again, %u end",
-        iskra_eh_s(eh->host->round->now_ns - eh->climb_since_ns), eh->again_cnt, eh->ended_cnt);
+    iskra_eh_note(eh, false, NULL, "error handling is over after %.1f s: %u sent again, %u ended",
+                  iskra_eh_s(eh->host->round->now_ns - eh->climb_since_ns), eh->again_cnt,
+                  eh->ended_cnt);
     (void)iskra_shost_set_state(eh->host, ISKRA_SHOST_RUNNING); /* from RECOVERY: always */
     run_queues(eh->host);
     iskra_eh_rest(eh->host);
@@ -301,12 +332,14 @@ static void flush_next(struct iskra_eh *eh)
 
 static void climb_begin(struct iskra_eh *eh)
 {
+    uint32_t failed_cnt = iskra_eh_cnt(&eh->failed), waits_for = iskra_eh_waits_for(eh);
+
     eh->climb_since_ns = eh->host->round->now_ns;
     (void)iskra_shost_set_state(eh->host, ISKRA_SHOST_RECOVERY); /* unless it is so already */
     iskra_eh_set_rung(eh, ISKRA_EH_RUNG_WAIT);
     iskra_eh_note_cmnd(eh, false, iskra_eh_sreq_at(eh->failed.next),
-                       "error handling begins, for %u commands; %u others are waited for",
-                       iskra_eh_cnt(&eh->failed), iskra_eh_waits_for(eh));
+                       "error handling begins for %u command%s; %u other%s waited for", failed_cnt,
+                       plural(failed_cnt), waits_for, plural(waits_for));
 }
 
 static void next(struct iskra_eh *eh)

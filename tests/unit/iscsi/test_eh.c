@@ -101,6 +101,7 @@ static void an_abort_that_finds_no_task_fails_while_the_command_is_out(void **st
     struct rig *r = begin();
     uint32_t itt = send_cmd(r, &cmds[0], LUN_A);
     answered(r, ask_abort(r, &cmds[0]), 1, ISKRA_EH_FAILED);
+    assert_string_equal(iskra_eh_op_why(&op.op), "task does not exist");
     assert_int_equal(cmds[0].done_cnt, 0);
     good(r, itt);
     assert_ended(&cmds[0], ISKRA_DID_OK);
@@ -112,6 +113,7 @@ static void an_abort_that_is_refused_fails(void **state)
     struct rig *r = begin();
     (void)send_cmd(r, &cmds[0], LUN_A);
     answered(r, ask_abort(r, &cmds[0]), 5, ISKRA_EH_FAILED);
+    assert_string_equal(iskra_eh_op_why(&op.op), "function not supported");
     assert_int_equal(cmds[0].done_cnt, 0);
     rig_free(r);
 }

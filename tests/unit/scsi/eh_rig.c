@@ -47,6 +47,11 @@ void iskra_eh_op_init(struct iskra_eh_op *op, iskra_eh_told_fn *told)
     iskra_work_init(&op->work, tell);
 }
 
+const char *iskra_eh_op_why(const struct iskra_eh_op *op)
+{
+    return op->outcome == ISKRA_EH_SUCCESS ? "it did not" : "the rig said so";
+}
+
 static void settle(struct rig *r, enum rig_eh_kind kind, enum iskra_eh_outcome outcome)
 {
     struct iskra_eh_op *op = r->eh.op[kind];

@@ -393,6 +393,26 @@ static void a_timeout_that_is_excused_does_not_start_the_deadline(void **state)
     assert_int_equal(r->eh.cnt[RIG_ABORT], 1);
 }
 
+static void without_a_login_nothing_but_the_next_one_is_waited_for(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = to_the_ladder(r);
+
+    r->eh.answer[RIG_ABORT] = RIG_EH_SILENT;
+    rig_advance_to(r, r->round.now_ns + 31 * RIG_S);
+    r->session.state = ISKRA_SESSION_IN_RECOVERY;
+    give_back_disrupted(r);
+    rig_eh_tell(r, RIG_ABORT, ISKRA_EH_FAILED);
+    assert_int_equal(r->eh.cnt[RIG_LUN_RESET] + r->eh.cnt[RIG_TARGET_RESET], 0);
+    assert_int_equal(r->eh.cnt[RIG_SESSION_RESET], 1);
+    assert_true(rig_noted(r, "LUN 0: READ(10) lba 0, 1 block: not aborted: the rig said so"));
+    assert_true(rig_noted(r, "1 command left; the new login is waited for"));
+    rig_eh_tell(r, RIG_SESSION_RESET, ISKRA_EH_SUCCESS);
+    answer_tur(r, true);
+    assert_true(rig_noted(r, "error handling is over after 0.0 s: 1 sent again, 0 ended"));
+    send_again(r, io);
+}
+
 /* Whoever is told of it first: it must not be forgotten. */
 static void a_lost_write_that_the_test_is_told_of_fails_the_next_flush(void **state)
 {
@@ -444,6 +464,7 @@ int main(void)
         T(past_the_deadline_only_the_session_is_reset),
         T(the_deadline_begins_anew_with_the_next_error),
         T(a_timeout_that_is_excused_does_not_start_the_deadline),
+        T(without_a_login_nothing_but_the_next_one_is_waited_for),
         T(a_lost_write_that_the_test_is_told_of_fails_the_next_flush),
     };
     return cmocka_run_group_tests_name("scsi eh", tests, NULL, NULL);

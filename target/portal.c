@@ -186,11 +186,14 @@ static void accept_all(struct iskra_target_portal *portal, struct socket *listen
     }
 }
 
-static void socket_free(struct socket *s)
+/* Closing alone takes a descriptor off epoll only if nobody has a copy of it, and a process that
+ * was forked from ours in this moment has: then its events would go on, to memory that is free. */
+static void socket_free(struct iskra_target_portal *portal, struct socket *s)
 {
     iskra_list_remove(&s->link);
     iskra_target_conn_free(s->conn);
-    (void)close(s->fd); /* takes it off epoll */
+    (void)epoll_ctl(portal->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL); /* it was added */
+    (void)close(s->fd);
     free(s);
 }
 
@@ -203,10 +206,10 @@ static void drain_begin(struct iskra_target_portal *portal, struct socket *s)
     s->drain_end_ns = portal->now_ns + DRAIN_NS;
     wake_at(portal, s->drain_end_ns);
     if (shutdown(s->fd, SHUT_WR) < 0 || watch(portal, s, EPOLL_CTL_MOD, EPOLLIN) < 0)
-        socket_free(s);
+        socket_free(portal, s);
 }
 
-static void drain(struct socket *s)
+static void drain(struct iskra_target_portal *portal, struct socket *s)
 {
     uint8_t sink[16384];
     for (int turn = 0; turn < TURN_MAX; turn++) {
@@ -214,7 +217,7 @@ static void drain(struct socket *s)
         if (n > 0)
             continue;
         if (n == 0 || (errno != EAGAIN && errno != EINTR))
-            socket_free(s);
+            socket_free(portal, s);
         return;
     }
 }
@@ -272,7 +275,7 @@ static void rearm(struct iskra_target_portal *portal, struct socket *s, bool sen
     if (events == 0) /* nothing to do but to see the peer go */
         events = EPOLLRDHUP;
     if (events != s->armed && watch(portal, s, EPOLL_CTL_MOD, events) < 0)
-        socket_free(s);
+        socket_free(portal, s);
     else
         wake_at(portal, iskra_target_conn_deadline_ns(s->conn));
 }
@@ -287,7 +290,7 @@ static void serve(struct iskra_target_portal *portal, struct socket *s, uint32_t
         if (in != IO_LOST)
             out = send_all(portal, s);
         if (in == IO_LOST || out == IO_LOST) {
-            socket_free(s);
+            socket_free(portal, s);
             return;
         }
         if (iskra_target_conn_finished(s->conn)) {
@@ -300,7 +303,8 @@ static void serve(struct iskra_target_portal *portal, struct socket *s, uint32_t
     struct iovec iov[2];
     if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) &&
         iskra_target_conn_recv_window(s->conn, iov) == 0)
-        socket_free(s); /* the peer is gone, and what it said last does not matter any more */
+        socket_free(portal,
+                    s); /* the peer is gone, and what it said last does not matter any more */
     else
         rearm(portal, s, out == IO_DRY);
 }
@@ -315,7 +319,7 @@ static void socket_event(struct iskra_target_portal *portal, struct socket *s, u
         serve(portal, s, events);
         break;
     case SOCKET_DRAIN:
-        drain(s);
+        drain(portal, s);
         break;
     case SOCKET_STOP:
         break;
@@ -335,7 +339,7 @@ static void look_around(struct iskra_target_portal *portal)
         struct socket *s = iskra_container_of(link, struct socket, link);
         if (s->kind == SOCKET_DRAIN) {
             if (portal->now_ns >= s->drain_end_ns)
-                socket_free(s);
+                socket_free(portal, s);
             else
                 wake_at(portal, s->drain_end_ns);
             continue;
@@ -395,7 +399,7 @@ void iskra_target_portal_free(struct iskra_target_portal *portal)
         return;
     ISKRA_LIST_FOREACH(link, &portal->sockets)
     {
-        socket_free(iskra_container_of(link, struct socket, link));
+        socket_free(portal, iskra_container_of(link, struct socket, link));
     }
     for (unsigned i = 0; i < portal->listener_cnt; i++)
         (void)close(portal->listeners[i].fd);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "target/address.h"
@@ -69,13 +70,11 @@ static void receive(int fd, uint8_t *buf, size_t len)
     }
 }
 
-static void a_portal_on_a_thread_serves_until_it_is_stopped(void **state)
+/* A login that is answered. */
+static void login(int fd)
 {
     static const char text[] = NAMES "\0SessionType=Normal";
-    struct running r;
     uint8_t request[ISKRA_BHS_LEN + 256] = {0}, answer[ISKRA_BHS_LEN];
-    start(&r);
-    int fd = dial(&r);
     struct iskra_pdu_login login = {.transit = true, .csg = 1, .nsg = 3, .data_len = sizeof(text)};
     iskra_login_encode(&login, request);
     memcpy(request + ISKRA_BHS_LEN, text, sizeof(text));
@@ -84,8 +83,47 @@ static void a_portal_on_a_thread_serves_until_it_is_stopped(void **state)
     receive(fd, answer, sizeof(answer));
     assert_int_equal(iskra_bhs_opcode(answer), ISKRA_OP_LOGIN_RSP);
     assert_int_equal(iskra_get_be16(answer + 36), 0);
+}
+
+static void a_portal_on_a_thread_serves_until_it_is_stopped(void **state)
+{
+    struct running r;
+    start(&r);
+    int fd = dial(&r);
+    login(fd);
     stop(&r); /* with the session open */
     assert_int_equal(close(fd), 0);
+}
+
+/* A child has copies of the portal's sockets, so that they are not gone when the portal closes
+ * them. */
+static void a_forked_child_keeps_no_closed_connection_alive_for_the_portal(void **state)
+{
+    struct running r;
+    int end[2];
+    uint8_t byte;
+    start(&r);
+    int fd = dial(&r);
+    login(fd);
+    assert_int_equal(pipe(end), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(end[1]);
+        (void)!read(end[0], &byte, 1);
+        _exit(0);
+    }
+    assert_int_equal(shutdown(fd, SHUT_WR), 0); /* the portal lets go of it */
+    for (int i = 0; i < 3; i++) {
+        int other = dial(&r); /* and goes on for a while */
+        login(other);
+        assert_int_equal(close(other), 0);
+    }
+    assert_int_equal(close(end[1]), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(close(end[0]), 0);
+    assert_int_equal(close(fd), 0);
+    stop(&r);
 }
 
 static void a_portal_may_run_again_after_a_stop(void **state)
@@ -151,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_portal_on_a_thread_serves_until_it_is_stopped),
+        cmocka_unit_test(a_forked_child_keeps_no_closed_connection_alive_for_the_portal),
         cmocka_unit_test(a_portal_may_run_again_after_a_stop),
         cmocka_unit_test(a_portal_that_never_ran_can_be_freed),
         cmocka_unit_test(addresses_are_understood),

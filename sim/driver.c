@@ -275,11 +275,22 @@ static void resume(struct iskra_sock *sock)
         s->driver->woken = true;
 }
 
+static void recall(struct iskra_sock *sock)
+{
+    struct socket *s = (struct socket *)sock;
+    if (!s->held)
+        return;
+    sim_clock_clear(&s->driver->sim->clock, &s->release);
+    s->held = false;
+    give(s, 0);
+}
+
 static const struct iskra_transport_ops transport_ops = {
     .name = "sim",
     .bind_conn = bind_conn,
     .unbind_conn = unbind_conn,
     .xmit = xmit,
+    .recall = recall,
     .resume = resume,
 };
 
@@ -383,16 +394,6 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     }
     d->polling = false;
     return served;
-}
-
-bool sim_driver_holds(const struct sim_driver *driver)
-{
-    ISKRA_LIST_FOREACH(l, &driver->sockets)
-    {
-        if (iskra_container_of(l, struct socket, link)->held)
-            return true;
-    }
-    return false;
 }
 
 static int driver_fd(const struct iskra_driver *driver)

@@ -13,7 +13,4 @@ struct sim_driver;
 
 extern const struct iskra_driver_ops sim_driver_ops;
 
-/* Is a receive window out now? Requests are not taken back meanwhile: their memory could not be. */
-bool sim_driver_holds(const struct sim_driver *driver);
-
 #endif

@@ -209,7 +209,7 @@ static void cancel_one(struct sim *sim)
 static void detach_one(struct sim *sim)
 {
     struct sim_slot *slot = slot_find(sim, SIM_SLOT_OUT);
-    if (!slot || slot->verifies || sim_driver_holds(sim->driver))
+    if (!slot || slot->verifies)
         return;
     int rc = iskra_detach(&slot->io);
     sim->wished = true;

@@ -278,8 +278,9 @@ ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
  * to be sent to an end was copied. So a detached write may or may not happen, in part or whole, now
  * or later. Closing the LUN waits for it as for any request. Returns 0. -EALREADY: there is nothing
  * to take back, done() has run or this is it. -ENOMEM (for that copy; at most 64 KiB for a read,
- * what is queued for sending of a write): nothing has happened, done() will run. -EPERM (after
- * fork). */
+ * what is queued for sending of a write): nothing has happened, done() will run. -EBUSY, the same:
+ * the platform's own driver is receiving into the memory and cannot stop; iskra_platform_posix()
+ * has no such driver. -EPERM (after fork). */
 ISKRA_PUBLIC int iskra_detach(struct iskra_io *io);
 
 /* iskra_submit() from any thread, at any time while the LUN is open, without a lock: the request

@@ -1,5 +1,7 @@
 /* A command changes hands while it is out: its memory goes back to its caller, somebody else waits
  * for its end (decision 17). */
+#include <errno.h>
+
 #include "iscsi/conn.h"
 #include "iscsi/session.h"
 #include "tcp/detach.h"
@@ -7,6 +9,21 @@
 bool iskra_cmnd_unsent(const struct iskra_cmnd *cmd)
 {
     return cmd->task != NULL && cmd->task->state == ISKRA_TASK_PENDING;
+}
+
+static bool lent(const struct iskra_cmnd *cmd)
+{
+    return cmd->task != NULL && iskra_tcp_is_lent(&cmd->task->conn->tcp, &cmd->task->tcp);
+}
+
+int iskra_cmnd_recall(const struct iskra_cmnd *cmd)
+{
+    if (!lent(cmd))
+        return 0;
+    struct iskra_sock *sock = cmd->task->conn->sock;
+    if (sock != NULL && sock->ops->recall != NULL)
+        sock->ops->recall(sock);
+    return lent(cmd) ? -EBUSY : 0;
 }
 
 /* Refused by queuecommand: it moves no data. */

@@ -121,9 +121,13 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
  * is not with the session as a task; scsi_done is due anyway if it is with it at all. */
 int iskra_session_abort(struct iskra_session *s, struct iskra_cmnd *cmd);
 
-/* A command that is with the session changes hands (detach.c): its caller's memory is not touched
- * after this call, heir's scsi_done runs instead of its own. memory: detach_len bytes that live
- * until then, aligned for anything. An abort of it is asked for, or has been. */
+/* A driver may be receiving into the memory of a command that is with the session: it is asked to
+ * stop, which may end the command. 0, or -EBUSY: it goes on. */
+int iskra_cmnd_recall(const struct iskra_cmnd *cmd);
+
+/* A command that is with the session, and recalled, changes hands (detach.c): its caller's memory
+ * is not touched after this call, heir's scsi_done runs instead of its own. memory: detach_len
+ * bytes that live until then, aligned for anything. An abort of it is asked for, or has been. */
 bool iskra_cmnd_unsent(const struct iskra_cmnd *cmd); /* its PDU is not built yet */
 size_t iskra_cmnd_detach_len(const struct iskra_cmnd *cmd);
 void iskra_cmnd_detach(struct iskra_cmnd *cmd, struct iskra_cmnd *heir, void *memory);

@@ -71,6 +71,9 @@ static bool needs_heir(const struct iskra_scsi_request *sreq)
 
 int iskra_scsi_detach(struct iskra_scsi_request *sreq)
 {
+    int rc = sreq->lent ? iskra_cmnd_recall(&sreq->cmnd) : 0;
+    if (rc < 0)
+        return rc;
     if (!needs_heir(sreq)) {
         (void)iskra_scsi_cancel(sreq); /* if it is too late, softirq_done is due, or has run */
         if (!iskra_forget_request(&sreq->rq))

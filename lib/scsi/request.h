@@ -151,7 +151,8 @@ int iskra_scsi_cancel(struct iskra_scsi_request *sreq);
 
 /* Cancels, and takes the request back at once (detach.c): done() does not run any more, no memory
  * of the request's or its caller's is touched after this call. Not from inside its done(). Returns
- * 0; -EALREADY if done() has run; -ENOMEM, nothing happened. */
+ * 0; -EALREADY if done() has run; -ENOMEM, or -EBUSY if a driver keeps its memory, and nothing
+ * happened. */
 int iskra_scsi_detach(struct iskra_scsi_request *sreq);
 
 static inline bool iskra_scsi_request_is_block(const struct iskra_scsi_request *sreq)

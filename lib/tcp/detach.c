@@ -103,6 +103,11 @@ static void sink_set(struct iskra_tcp_in *in, struct iskra_tcp_task *task, void 
         iskra_segment_move(&in->segment);
 }
 
+bool iskra_tcp_is_lent(const struct iskra_tcp_conn *conn, const struct iskra_tcp_task *task)
+{
+    return conn->in.window_out && conn->in.window_task == task;
+}
+
 size_t iskra_tcp_detach_len(const struct iskra_tcp_conn *conn, const struct iskra_tcp_task *task)
 {
     size_t rest = task->dir == ISKRA_DIR_READ ? rest_len(&conn->in, task) : 0;
@@ -113,7 +118,7 @@ size_t iskra_tcp_detach_len(const struct iskra_tcp_conn *conn, const struct iskr
 /* A read has nothing in the ring, a write receives nothing. */
 void iskra_tcp_detach(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, void *memory)
 {
-    assert(!conn->in.window_out);
+    assert(!iskra_tcp_is_lent(conn, task));
     if (task->dir == ISKRA_DIR_READ)
         sink_set(&conn->in, task, memory);
     else

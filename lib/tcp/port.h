@@ -78,6 +78,11 @@ struct iskra_transport_ops {
      * write_space follows), or the socket fails (other negative errno). */
     int (*xmit)(struct iskra_sock *sock);
 
+    /* Gives the receive window that is out back now, with what has come in so far: the port's
+     * recv() is called from inside, perhaps with 0 bytes. NULL: this driver keeps none between two
+     * calls. One that cannot take back what it has asked for leaves the window out. */
+    void (*recall)(struct iskra_sock *sock);
+
     /* The port's window is open again after recv_window() had returned 0 or recv() -EAGAIN. */
     void (*resume)(struct iskra_sock *sock);
 };

@@ -1,5 +1,6 @@
 /* Commands that change hands at every stage: the memory of the first owner is freed at once and
  * never touched again (ASan says so), the connection goes on as if nothing had happened. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "write_rig.h"
@@ -216,6 +217,100 @@ static void a_detached_command_is_aborted_for_its_heir(void **state)
     heir_end(r, &heir);
 }
 
+/* A driver that keeps its receive window between its turns, as io_uring does, and may give it back
+ * with some bytes in it. */
+static struct {
+    struct rig *r;
+    struct iovec iov[4];
+    int cnt;
+    size_t n; /* bytes that have come into the window */
+    unsigned recall_cnt;
+} kept;
+
+static void kept_take(struct rig *r, const uint8_t *stream, size_t n)
+{
+    struct iskra_port *port = r->sock.port;
+    kept.r = r;
+    kept.n = n;
+    kept.recall_cnt = 0;
+    kept.cnt = port->ops->recv_window(port, r->staging, sizeof(r->staging), kept.iov, 4);
+    assert_true(kept.cnt > 0);
+    for (int i = 0; i < kept.cnt && n > 0; i++) {
+        size_t part = kept.iov[i].iov_len < n ? kept.iov[i].iov_len : n;
+        memcpy(kept.iov[i].iov_base, stream, part);
+        stream += part;
+        n -= part;
+    }
+}
+
+static void kept_give(void)
+{
+    assert_int_equal(kept.r->sock.port->ops->recv(kept.r->sock.port, kept.n), 0);
+}
+
+static void kept_recall(struct iskra_sock *sock)
+{
+    kept.recall_cnt++;
+    kept_give();
+}
+
+static void a_driver_that_receives_into_a_read_is_asked_to_stop(void **state)
+{
+    static uint8_t stream[RIG_IN_LEN];
+    const uint32_t len = 100000;
+    static const size_t so_far[] = {0, 1, 5000, 49999};
+    for (size_t i = 0; i < sizeof(so_far) / sizeof(so_far[0]); i++) {
+        struct rig *r = read_rig(i & 1);
+        struct rig_cmd *cmd = read_new(r, len);
+        uint8_t *data = malloc(len);
+        struct iovec *iov = malloc(sizeof(*iov));
+        *iov = (struct iovec){data, len};
+        cmd->cmnd.iov = iov;
+        uint32_t itt = rig_queue_and_send(r, cmd);
+        struct heir heir;
+        size_t total = read_stream(r, itt, len, 2, stream, i & 1);
+        rig_feed(r, stream, 48);
+        struct iskra_transport_ops ops = *r->sock.ops;
+        r->sock.ops = &ops;
+        kept_take(r, stream + 48, so_far[i]);
+        assert_ptr_equal(kept.iov[0].iov_base, data);
+        assert_int_equal(iskra_cmnd_recall(&cmd->cmnd), -EBUSY); /* this one cannot */
+        ops.recall = kept_recall;
+        assert_int_equal(iskra_cmnd_recall(&cmd->cmnd), 0);
+        assert_int_equal(kept.recall_cnt, 1);
+        assert_int_equal(iskra_cmnd_recall(&cmd->cmnd), 0); /* there is nothing to ask for */
+        assert_int_equal(kept.recall_cnt, 1);
+        detach(r, cmd, &heir);
+        free(data);
+        free(iov);
+        rig_feed(r, stream + 48 + so_far[i], total - 48 - so_far[i]);
+        assert_int_equal(heir.cmd.cmnd.result, 0);
+        heir_end(r, &heir);
+    }
+}
+
+/* Staging is the driver's own: what comes into it is copied to where it belongs by then. */
+static void a_window_of_staging_keeps_no_read_from_being_detached(void **state)
+{
+    static uint8_t stream[RIG_IN_LEN];
+    const uint32_t len = 2000;
+    for (size_t at = 0; at < 700; at += 7) {
+        struct rig *r = read_rig(true);
+        struct rig_cmd *cmd = read_new(r, len);
+        uint32_t itt = rig_queue_and_send(r, cmd);
+        struct heir heir;
+        size_t total = read_stream(r, itt, len, 3, stream, true);
+        rig_feed(r, stream, at);
+        kept_take(r, stream + at, 900);
+        assert_int_equal(iskra_cmnd_recall(&cmd->cmnd), 0);
+        detach(r, cmd, &heir);
+        kept_give();
+        rig_feed(r, stream + at + 900, total - at - 900);
+        assert_int_equal(heir.cmd.cmnd.result, 0);
+        heir_end(r, &heir);
+    }
+}
+
 static void a_command_that_was_refused_is_detached_from_its_answer(void **state)
 {
     struct rig *r = read_rig(false);
@@ -238,6 +333,8 @@ int main(void)
         cmocka_unit_test(a_write_is_detached_at_every_byte),
         cmocka_unit_test(a_detached_write_answers_no_r2t),
         cmocka_unit_test(a_detached_command_is_aborted_for_its_heir),
+        cmocka_unit_test(a_driver_that_receives_into_a_read_is_asked_to_stop),
+        cmocka_unit_test(a_window_of_staging_keeps_no_read_from_being_detached),
         cmocka_unit_test(a_command_that_was_refused_is_detached_from_its_answer),
     };
     return cmocka_run_group_tests_name("iscsi detach", tests, fill, NULL);

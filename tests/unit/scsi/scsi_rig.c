@@ -62,6 +62,13 @@ bool iskra_cmnd_unsent(const struct iskra_cmnd *cmd)
     return false;
 }
 
+int iskra_cmnd_recall(const struct iskra_cmnd *cmd)
+{
+    const struct iskra_scsi_request *sreq =
+        iskra_container_of(cmd, struct iskra_scsi_request, cmnd);
+    return rig_of_session(sreq->sdev->host->session)->keeps_memory ? -EBUSY : 0;
+}
+
 size_t iskra_cmnd_detach_len(const struct iskra_cmnd *cmd)
 {
     return cmd->transfer_len;

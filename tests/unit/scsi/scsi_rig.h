@@ -90,6 +90,7 @@ struct rig {
     bool held;                      /* what queuecommand takes stays in the session's queue */
     unsigned refused_cnt;
     unsigned abort_cnt; /* commands that the session was asked to abort */
+    bool keeps_memory;  /* a driver receives into what was sent, and cannot stop */
     enum iskra_eh_verdict verdict;
     unsigned judged_cnt;
     unsigned fail_session_cnt;

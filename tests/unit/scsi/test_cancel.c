@@ -305,6 +305,22 @@ static void without_memory_nothing_is_detached(void **state)
     assert_int_equal(io->sreq.status, 0);
 }
 
+static void memory_that_a_driver_receives_into_is_not_taken_away(void **state)
+{
+    struct rig *r = *state;
+
+    r->sdev->queue_depth = 1;
+    struct rig_io *io = rig_read(r, 0, 0, 1), *queued = rig_read(r, 1, 1, 1);
+    r->keeps_memory = true;
+    assert_int_equal(iskra_scsi_detach(&io->sreq), -EBUSY);
+    assert_int_equal(r->abort_cnt, 0);
+    detach(queued); /* nobody receives into this one */
+    r->keeps_memory = false;
+    rig_answer_good(r, 0);
+    assert_int_equal(io->done_cnt, 1);
+    assert_nothing_is_out(r);
+}
+
 static void a_removed_device_waits_for_a_detached_request(void **state)
 {
     struct rig *r = *state;
@@ -381,6 +397,7 @@ int main(void)
         T(a_detached_request_that_times_out_takes_its_session_with_it),
         T(a_request_of_the_error_handler_s_is_detached),
         T(without_memory_nothing_is_detached),
+        T(memory_that_a_driver_receives_into_is_not_taken_away),
         T(a_removed_device_waits_for_a_detached_request),
         T(a_request_may_be_detached_from_another_one_s_done),
         T(a_removed_device_waits_a_while_then_cancels_what_is_out),

@@ -219,9 +219,11 @@ static bool stuck(const struct iskra_scsi_request *sreq)
     return now_ns - host->stuck_since_ns >= timeout_ns;
 }
 
-/* A target that takes no command at all is only to be had by a new login. */
+/* A target that takes no command at all is only to be had by a new login. There is nothing to wait
+ * for that could expire. */
 static void give_up(struct iskra_scsi_request *sreq)
 {
+    iskra_delete_timer(&sreq->rq);
     iskra_request_set_owner(&sreq->rq, ISKRA_OWNER_EH);
     iskra_eh_scmd_add(sreq, true); /* the session never had it */
 }

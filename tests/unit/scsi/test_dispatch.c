@@ -202,6 +202,22 @@ static void a_window_that_never_opens_costs_one_timeout_and_the_session(void **s
     assert_int_equal(r->host.host_busy, 0);
 }
 
+/* What was given up has no deadline any more: the session reset may take longer than that. */
+static void a_request_given_up_for_a_closed_window_does_not_expire_as_well(void **state)
+{
+    struct rig *r = *state;
+
+    r->refuse = ISKRA_TARGET_BUSY;
+    r->eh.answer[RIG_SESSION_RESET] = RIG_EH_SILENT;
+    struct rig_io *io = rig_read(r, 0, 7, 1);
+    rig_advance_to(r, r->round.now_ns + 200 * RIG_S);
+    assert_int_equal(r->judged_cnt, 0);
+    assert_int_equal(io->done_cnt, 0);
+    rig_eh_tell(r, RIG_SESSION_RESET, ISKRA_EH_FAILED);
+    rig_advance_to(r, r->round.now_ns + 200 * RIG_S);
+    assert_int_equal(io->done_cnt, 1);
+}
+
 static void a_window_that_opens_in_time_starts_the_limit_anew(void **state)
 {
     struct rig *r = *state;
@@ -342,6 +358,7 @@ int main(void)
         T(the_host_takes_can_queue_over_all_devices_and_serves_the_starved),
         T(a_closed_window_is_tried_again_after_a_delay_and_the_request_goes),
         T(a_window_that_never_opens_costs_one_timeout_and_the_session),
+        T(a_request_given_up_for_a_closed_window_does_not_expire_as_well),
         T(a_window_that_opens_in_time_starts_the_limit_anew),
         T(a_closed_window_is_tried_again_when_a_command_comes_back),
         T(each_refusal_sets_the_counter_of_whom_it_names),

@@ -50,6 +50,8 @@ const struct cli_status_field cli_status_fields[] = {
           "Time until waiting commands fail; -1: never."),
     FIELD("error", TEXT, error, NULL, NULL),
     FIELD("in_flight", NUMBER, in_flight, "in_flight_commands", "Commands that the session has."),
+    FIELD("oldest_s", TIME, oldest_ns, "oldest_in_flight_seconds",
+          "Age of the command that the session has for the longest time."),
     FIELD("queued", NUMBER, queued, "queued_requests", "Requests that wait."),
     COUNTER(rx_bytes, "receive_bytes", "Bytes received."),
     COUNTER(tx_bytes, "transmit_bytes", "Bytes sent."),
@@ -75,6 +77,7 @@ static void times_take(struct cli_status_session *s, const struct iskra_session_
     s->lost_ns = (int64_t)status->lost_ns;
     s->next_attempt_ns = (int64_t)status->next_attempt_ns;
     s->replacement_ns = status->replacement_ns;
+    s->oldest_ns = (int64_t)status->oldest_ns;
 }
 
 static void counters_take(struct cli_status_session *s, const struct iskra_session_stats *stats)

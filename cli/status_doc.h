@@ -24,7 +24,7 @@ struct cli_status_session {
     char session_state[32], class_state[32], initiator_state[32], host_state[32];
     char rung[32], command[48], error[256];
     uint64_t lun_known, testing, reopening, failed, waited_for, attempt, checked, in_flight, queued;
-    int64_t rung_ns, failed_ns, lost_ns, next_attempt_ns, replacement_ns; /* -1: never */
+    int64_t rung_ns, failed_ns, lost_ns, next_attempt_ns, replacement_ns, oldest_ns; /* -1: never */
     uint64_t rx_bytes, tx_bytes, rx_pdus, tx_pdus, commands, retries, timeouts, r2ts, digest_errors,
         ping_timeouts, status_gaps, unit_attentions, async_messages, logins;
 };

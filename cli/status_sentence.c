@@ -6,7 +6,8 @@
 
 #include "status_print.h"
 
-#define NO_ITT UINT64_C(0xffffffff)
+#define NO_ITT     UINT64_C(0xffffffff)
+#define NOTICED_NS INT64_C(1000000000)
 
 struct sentence {
     char *buf;
@@ -85,6 +86,19 @@ static void add_recovery(struct sentence *s, const struct cli_status_session *se
     add(s, "\n");
 }
 
+/* Nothing is wrong yet, but whoever looks may wonder. */
+static void add_waiting(struct sentence *s, const struct cli_status_session *session)
+{
+    if (session->in_flight == 1)
+        add(s, "one command is out, for ");
+    else
+        add(s, "%" PRIu64 " commands are out, the oldest for ", session->in_flight);
+    add_time(s, session->oldest_ns);
+    if (session->queued > 0)
+        add(s, "; %" PRIu64 " requests wait behind", session->queued);
+    add(s, "\n");
+}
+
 static void add_fails(struct sentence *s, const struct cli_status_session *session)
 {
     if (session->replacement_ns < 0)
@@ -136,6 +150,8 @@ char *cli_status_sentence(const struct cli_status_session *session,
         add_reopening(&s, session);
     else if (session->checked > 0)
         add_checking(&s, session);
+    else if (buf[0] == '\0' && session->oldest_ns >= NOTICED_NS)
+        add_waiting(&s, session);
     else if (session->error[0] != '\0' && strcmp(session->session_state, "LOGGED_IN") != 0)
         add(&s, "%s\n", session->error);
     return buf;

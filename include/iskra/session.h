@@ -167,7 +167,9 @@ struct iskra_session_status {
     uint32_t in_flight_cnt; /* commands that the session has */
     uint32_t queued_cnt;    /* requests that wait for their turn, or for the session */
     struct iskra_session_stats stats;
-    uint64_t reserved2[16];
+    uint64_t oldest_ns; /* since the first sending of that command in flight which has taken the
+                           longest time, without the time its session was away; 0: there is none */
+    uint64_t reserved2[15];
 };
 
 /* Calls fn for each session of the initiator, discoveries included, from inside this call; what it

@@ -6,6 +6,7 @@
 #include "api/nexus.h"
 #include "scsi/device.h"
 #include "scsi/eh_status.h"
+#include "scsi/request.h"
 #include "scsi/revalidate.h"
 #include "wire/bhs.h"
 #include "wire/cdb.h"
@@ -25,6 +26,21 @@ static uint32_t queued_cnt(const struct iskra_shost *host)
         }
     }
     return cnt;
+}
+
+static void older(struct iskra_request *rq, void *arg)
+{
+    const struct iskra_scsi_request *sreq = iskra_scsi_request_of(rq);
+    uint64_t *oldest_ns = arg, ns = iskra_shost_active_ns(sreq->sdev->host) - sreq->started_ns;
+    *oldest_ns = ns > *oldest_ns ? ns : *oldest_ns;
+}
+
+static uint64_t oldest_ns(const struct iskra_shost *host)
+{
+    uint64_t ns = 0;
+    ISKRA_LIST_FOREACH(l, &host->devices)
+    iskra_queue_each_sent(&iskra_container_of(l, struct iskra_sdev, link)->queue, older, &ns);
+    return ns;
 }
 
 static void describe_recovery(const struct iskra_shost *host, struct iskra_session_status *st)
@@ -92,6 +108,7 @@ static void describe(const struct iskra_nexus *nexus, struct iskra_session_statu
     st->initiator_state = iskra_initiator_state_name(ISKRA_INITIATOR_FREE);
     st->in_flight_cnt = nexus->host.host_busy;
     st->queued_cnt = queued_cnt(&nexus->host);
+    st->oldest_ns = oldest_ns(&nexus->host);
     describe_recovery(&nexus->host, st);
     if (nexus->ini != NULL)
         describe_link(nexus, st);

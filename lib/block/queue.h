@@ -125,7 +125,8 @@ void iskra_move_request(struct iskra_request *rq, struct iskra_request *heir);
 
 /* Calls fn for each request that is TARGET's, oldest deadline of its kind first, or has expired and
  * is not judged yet; fn may end it. */
-void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq));
+void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq, void *arg),
+                           void *arg);
 
 /* Those that have expired and are not judged yet end: who would judge them is about to go, and the
  * target has given back what it had. */

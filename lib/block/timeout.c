@@ -209,20 +209,22 @@ static void rq_timed_out_timer(struct iskra_timer *timer, uint64_t now_ns)
     iskra_work_schedule(&q->round->work, &t->timeout_work);
 }
 
-static void each_on(struct iskra_list *list, void (*fn)(struct iskra_request *rq))
+static void each_on(struct iskra_list *list, void (*fn)(struct iskra_request *rq, void *arg),
+                    void *arg)
 {
     ISKRA_LIST_FOREACH(l, list)
     {
-        fn(iskra_container_of(l, struct iskra_request, timeout_link));
+        fn(iskra_container_of(l, struct iskra_request, timeout_link), arg);
     }
 }
 
 /* A request that is TARGET's is on one of the lists, and no other is. */
-void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq))
+void iskra_queue_each_sent(struct iskra_queue *q, void (*fn)(struct iskra_request *rq, void *arg),
+                           void *arg)
 {
     for (unsigned i = 0; i < ISKRA_TIMEOUT_CLASSES; i++)
-        each_on(&q->timeouts.lists[i], fn);
-    each_on(&q->timeouts.expired, fn);
+        each_on(&q->timeouts.lists[i], fn, arg);
+    each_on(&q->timeouts.expired, fn, arg);
 }
 
 void iskra_queue_end_expired(struct iskra_queue *q)

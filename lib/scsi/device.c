@@ -137,8 +137,9 @@ static void gone_work_fn(struct iskra_work *work)
         gone(arg);
 }
 
-static void cancel_sent(struct iskra_request *rq)
+static void cancel_sent(struct iskra_request *rq, void *arg)
 {
+    (void)arg;
     (void)iskra_scsi_cancel(iskra_scsi_request_of(rq)); /* it is out: 0 */
 }
 
@@ -147,7 +148,7 @@ static void waited_enough(struct iskra_timer *timer, uint64_t now_ns)
     struct iskra_sdev *sdev = iskra_container_of(timer, struct iskra_sdev, remove_timer);
 
     (void)now_ns;
-    iskra_queue_each_sent(&sdev->queue, cancel_sent);
+    iskra_queue_each_sent(&sdev->queue, cancel_sent, NULL);
     iskra_eh_cancel_all_of(sdev);
 }
 

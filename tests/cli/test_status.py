@@ -272,6 +272,12 @@ def sentences_of_recovery(place):
          ["logged in again: one LUN has not told yet whether it is the same disk; its I/O fails in 8.5 s"]),
         ({"session_state": "LOGGED_IN", "checked": 3, "replacement_s": 0}, "CHECKING",
          ["logged in again: 3 LUNs have not told yet whether they are the same disks; their I/O fails"]),
+        ({"session_state": "LOGGED_IN", "in_flight": 5, "oldest_s": 7.25, "queued": 3}, "LOGGED_IN",
+         ["5 commands are out, the oldest for 7.2 s; 3 requests wait behind"]),
+        ({"session_state": "LOGGED_IN", "in_flight": 1, "oldest_s": 1}, "LOGGED_IN", ["one command is out, for 1.0 s"]),
+        ({"session_state": "LOGGED_IN", "in_flight": 1, "oldest_s": 0.9}, "LOGGED_IN", []),
+        (dict(aborting, in_flight=5, oldest_s=48.2, failed=1), "RECOVERY",
+         ["LUN 0: read(10) tag 0x10000003, sent 48.2 s ago: LUN reset sent, waits for the answer for 2.1 s"]),
         ({"session_state": "TERMINATE", "error": "it is over"}, "TERMINATE", ["it is over"]),
         ({"session_state": "LOGGED_IN", "error": "of an earlier loss"}, "LOGGED_IN", []),
     ]

@@ -132,12 +132,20 @@ static void what_is_out_and_what_waits_is_counted(void **state)
     assert_int_equal(seen.cnt, 1);
     assert_int_equal(seen.list[0].in_flight_cnt, 2);
     assert_int_equal(seen.list[0].queued_cnt, 1);
+    uint64_t oldest_ns = seen.list[0].oldest_ns;
+    assert_true(oldest_ns > 0);
+    usleep(2000);
+    seen.cnt = 0;
+    assert_int_equal(iskra_sessions(ctx, see, &seen), 0);
+    assert_true(seen.list[0].oldest_ns >=
+                oldest_ns + 2000000); /* as of now, not of the last round */
     proxy_hold(proxy, 0);
     while (done_cnt < 3)
         assert_int_equal(iskra_run_once(ctx, WAIT_NS), 0);
     seen.cnt = 0;
     assert_int_equal(iskra_sessions(ctx, see, &seen), 0);
     assert_int_equal(seen.list[0].in_flight_cnt + seen.list[0].queued_cnt, 0);
+    assert_int_equal(seen.list[0].oldest_ns, 0);
     iskra_close_sync(lun);
 }
 

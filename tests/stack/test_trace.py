@@ -29,6 +29,9 @@ CASES = [
     ("timeout_that_resets_the_timer", ["--fault", "delay=2500ms:data-in(read)#1"], ["read", "--length", "4096"], "?timeout=1"),
     # The time is up, and the answer is in before the verdict.
     ("timeout_that_is_handled", ["--fault", "delay=300ms:data-in(read)#1"], ["read", "--length", "4096", "--race"], ""),
+    # Without pings the second look finds it guilty: it is aborted and sent again.
+    ("timeout_that_is_not_handled", ["--fault", "drop:data-in(read)#1"], ["read", "--length", "4096"],
+     "?timeout=0.5&noop_interval=0&noop_timeout=0"),
 ]
 SECRETS = {"OURS": "golden-secret-of-ours", "THEIRS": "golden-secret-of-theirs"}
 # Two numbers are drawn for CHAP, an identifier on each side, and with one, two or three digits they make text of other lengths.
@@ -74,6 +77,13 @@ ORDER = {
         "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit", "rq_timed_out_timer", "timeout_work",
         "check_expired", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "rq_timed_out", "times_out",
         "eh_cmd_timed_out", "eh_handled", "softirq_done", "decide_disposition", "io_completion", "done"],
+    "timeout_that_is_not_handled": [
+        "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit",
+        "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_reset_timer", "add_timer",
+        "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_not_handled",
+        "xmitworker", "prep_mgmt_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done",
+        "request_fn", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit", "data_ready", "complete_pdu",
+        "scsi_done", "softirq_done", "decide_disposition", "done"],
     "write_with_immediate_data": [
         "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "xmitworker", "prep_scsi_cmd_pdu",
         "xmit_task", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done", "softirq_done",

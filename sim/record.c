@@ -29,7 +29,9 @@ static void hash_in(struct sim_record *record, uint64_t value)
 static void keep(struct sim_record *record, const char *text)
 {
     char *line = record->lines[record->line_cnt++ % SIM_LINE_CNT];
-    snprintf(line, SIM_LINE_LEN, "%14.6f %s", (double)record->clock->now_ns / 1e9, text);
+    uint64_t now_ns = record->clock->now_ns;
+    snprintf(line, SIM_LINE_LEN, "%6llu.%09llu %s", (unsigned long long)(now_ns / SIM_S),
+             (unsigned long long)(now_ns % SIM_S), text);
     if (record->print)
         fprintf(record->print, "%s\n", line);
 }

@@ -47,6 +47,11 @@ struct sim {
  * initialised `record`, and zeroed the rest. */
 bool sim_run(struct sim *sim);
 
+/* world.c: the same without anything being asked of the library yet, ctx; false: see record. Both
+ * are needed in any case. */
+bool sim_world_make(struct sim *sim);
+void sim_world_unmake(struct sim *sim);
+
 /* platform.c */
 void sim_platform_init(struct sim *sim);
 

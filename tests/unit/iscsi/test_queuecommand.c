@@ -95,7 +95,7 @@ static void closed_window_is_target_busy(void **state)
     rig_free(r);
 }
 
-static void window_of_one_lets_one_out_at_a_time(void **state)
+static void acceptance_8_a_window_of_one_lets_one_out_at_a_time(void **state)
 {
     struct rig *r = rig_logged_in(32);
     rig_session(r)->window.max_cmd_sn = RIG_CMD_SN;
@@ -201,7 +201,7 @@ int main(void)
         cmocka_unit_test(without_a_lead_connection_there_is_no_connect),
         cmocka_unit_test(suspended_sending_is_said_in_the_host_byte),
         cmocka_unit_test(closed_window_is_target_busy),
-        cmocka_unit_test(window_of_one_lets_one_out_at_a_time),
+        cmocka_unit_test(acceptance_8_a_window_of_one_lets_one_out_at_a_time),
         cmocka_unit_test(management_tasks_are_kept_back),
         cmocka_unit_test(empty_pool_is_target_busy),
         cmocka_unit_test(accepted_command_is_numbered_and_stamped),

@@ -13,7 +13,7 @@ static void tag_is_index_and_age(void **state)
     rig_free(r);
 }
 
-static void tag_of_another_age_is_refused(void **state)
+static void acceptance_7_a_tag_of_another_age_is_refused(void **state)
 {
     struct rig *r = rig_new(16);
     rig_session(r)->age = 3;
@@ -189,7 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tag_is_index_and_age),
-        cmocka_unit_test(tag_of_another_age_is_refused),
+        cmocka_unit_test(acceptance_7_a_tag_of_another_age_is_refused),
         cmocka_unit_test(tag_beyond_the_table_is_refused),
         cmocka_unit_test(tag_with_bits_that_we_never_set_is_refused),
         cmocka_unit_test(reserved_tag_is_fine_but_names_no_task),

@@ -373,7 +373,7 @@ static struct rig *with_write(struct write_cmd *w)
     return r;
 }
 
-static void no_data_out_follows_an_abort(void **state)
+static void acceptance_10_no_data_out_follows_an_abort(void **state)
 {
     static struct write_cmd w;
     struct rig *r = with_write(&w);
@@ -544,7 +544,7 @@ int main(void)
         cmocka_unit_test(a_session_that_ends_meanwhile_ends_them_all_once),
         cmocka_unit_test(an_answer_under_another_tag_loses_the_connection),
         cmocka_unit_test(data_that_comes_before_the_answer_is_taken),
-        cmocka_unit_test(no_data_out_follows_an_abort),
+        cmocka_unit_test(acceptance_10_no_data_out_follows_an_abort),
         cmocka_unit_test(a_write_whose_abort_is_refused_goes_on_where_it_was),
         cmocka_unit_test(unsolicited_data_stays_in_its_place_before_the_abort),
         cmocka_unit_test(a_half_sent_pdu_is_waited_for),

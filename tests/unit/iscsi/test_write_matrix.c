@@ -69,7 +69,7 @@ static unsigned check_lengths(struct gen_keys keys)
     return row_cnt;
 }
 
-static void every_combination_gives_the_expected_bytes(void **state)
+static void acceptance_9_every_combination_gives_the_expected_bytes(void **state)
 {
     (void)state;
     /* One PDU smaller than a burst; larger than any; all equal; a first burst as large as a burst.
@@ -90,7 +90,7 @@ static void every_combination_gives_the_expected_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_combination_gives_the_expected_bytes),
+        cmocka_unit_test(acceptance_9_every_combination_gives_the_expected_bytes),
     };
     return cmocka_run_group_tests_name("write-matrix", tests, NULL, NULL);
 }

@@ -186,7 +186,7 @@ static void check_case(const struct pdu_case *c, struct chunks chunks)
     free(f);
 }
 
-static void every_row_of_the_table(void **state)
+static void acceptance_2_every_row_of_the_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -294,7 +294,7 @@ static void an_error_of_complete_pdu_fails_the_connection_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_of_the_table),
+        cmocka_unit_test(acceptance_2_every_row_of_the_table),
         cmocka_unit_test(an_opcode_no_target_sends_is_refused),
         FAKE_TEST(data_in_without_status_updates_the_window_at_once),
         FAKE_TEST(data_in_with_status_leaves_the_window_to_complete_pdu),

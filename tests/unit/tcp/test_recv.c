@@ -138,7 +138,7 @@ static void feed_in_two(struct fake *f, const struct stream *s, size_t cut)
     assert_int_equal(feed(f, &second, SIZE_MAX), 0);
 }
 
-static void the_same_pdus_come_out_of_every_split(void **state)
+static void acceptance_1_the_same_pdus_come_out_of_every_split(void **state)
 {
     (void)state;
     struct fake *f = malloc(sizeof(*f));
@@ -313,7 +313,7 @@ int main(void)
         cmocka_unit_test(an_ahs_of_any_length_is_read_or_refused),
         FAKE_TEST(data_of_any_length_is_padded_to_words),
         FAKE_TEST(the_longest_answer_fills_the_buffer),
-        cmocka_unit_test(the_same_pdus_come_out_of_every_split),
+        cmocka_unit_test(acceptance_1_the_same_pdus_come_out_of_every_split),
         FAKE_TEST(data_in_fills_the_scatter_list_in_order),
         FAKE_TEST(two_reads_may_take_turns),
         FAKE_TEST(after_a_failure_receive_gives_the_same_errno_for_ever),

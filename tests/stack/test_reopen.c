@@ -223,6 +223,30 @@ static void a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
+static void with_gap(struct iskra_target_options *opts)
+{
+    static const char *const gap = "field=statsn+1000:data-in(read)#3"; /* answers must be lost */
+    opts->faults = &gap;
+    opts->fault_cnt = 1;
+}
+
+/* At error recovery level 0 the recovery action is a new connection; the commands go out again. */
+static void ffp_5_1_a_large_gap_in_stat_sn_is_recovered_from_by_a_new_connection(void **state)
+{
+    struct iskra_session_stats before, after;
+    rig_stop(rig);
+    rig = rig_start(with_gap);
+    struct iskra_lun *lun = open_lun(NULL);
+    iskra_session_stats(lun, &before);
+    start(lun, ISKRA_READ);
+    wait_for_all();
+    all_are_right();
+    iskra_session_stats(lun, &after);
+    assert_int_equal(after.logins, before.logins + 1);
+    assert_true(after.retries > before.retries);
+    assert_int_equal(iskra_close_sync(lun), 0);
+}
+
 /* Spec 6.4, check 6. */
 static void away_for_119_seconds_nothing_fails(void **state)
 {
@@ -435,6 +459,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else),
+        cmocka_unit_test_setup_teardown(
+            ffp_5_1_a_large_gap_in_stat_sn_is_recovered_from_by_a_new_connection, setup, teardown),
         TEST(away_for_119_seconds_nothing_fails),
         TEST(away_for_121_seconds_everything_fails_and_then_it_works_again),
         TEST(who_opens_meanwhile_waits_as_long_as_requests_do),

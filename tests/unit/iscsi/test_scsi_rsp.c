@@ -300,7 +300,7 @@ static void small_gap_in_stat_sn_is_counted(void **state)
     rig_free(r);
 }
 
-static void large_gap_in_stat_sn_loses_the_connection(void **state)
+static void ffp_5_1_a_large_gap_in_stat_sn_loses_the_connection(void **state)
 {
     uint32_t itt;
     struct rig *r = sent(ISKRA_DIR_NONE, 0, &itt);
@@ -359,7 +359,7 @@ int main(void)
         cmocka_unit_test(status_that_keeps_the_data_vouches_only_for_what_came),
         cmocka_unit_test(window_in_the_response_is_taken),
         cmocka_unit_test(small_gap_in_stat_sn_is_counted),
-        cmocka_unit_test(large_gap_in_stat_sn_loses_the_connection),
+        cmocka_unit_test(ffp_5_1_a_large_gap_in_stat_sn_loses_the_connection),
         cmocka_unit_test(stat_sn_far_behind_loses_the_connection),
         cmocka_unit_test(stat_sn_wraps),
     };

@@ -293,6 +293,29 @@ static void check_own_order(const struct sent *s, const struct write_cmd *w,
     assert_int_equal(cnt, 8);
 }
 
+/* DataSequenceInOrder=No: R2Ts come in any order of offsets, and are answered in the order in which
+ * they came (RFC 7143 11.8.2: R2TSN counts all the same). */
+static void ffp_12_3_r2ts_out_of_order_are_answered_as_they_come(void **state)
+{
+    static const uint32_t orders[][4] = {{3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1}, {0, 1, 2, 3}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        struct rig *r = write_rig(&solicited_keys, 4);
+        struct gen_r2t r2ts[4];
+        struct sent s;
+        assert_int_equal(rig_set_param(r, ISKRA_PARAM_DATASEQ_INORDER_EN, 0), 0);
+        write_submit(r, &cmds[0], 4000, 1);
+        rig_run(r);
+        (void)rig_sent(r);
+        for (uint32_t k = 0; k < 4; k++)
+            write_feed_r2t(r, &cmds[0], orders[i][k] * 1000, 1000, &r2ts[k]);
+        look(r, &s, false);
+        check_own_order(&s, &cmds[0], r2ts);
+        write_finish(r, &cmds[0]);
+        rig_free(r);
+    }
+}
+
 static void ffp_12_4_r2ts_of_several_commands_are_each_answered_in_their_own_order(void **state)
 {
     (void)state;
@@ -468,6 +491,7 @@ int main(void)
         cmocka_unit_test(ffp_11_4_buffer_offset_grows_without_gaps),
         cmocka_unit_test(ffp_12_1_r2t_answered_by_one_pdu),
         cmocka_unit_test(ffp_12_2_r2t_answered_by_several_pdus),
+        cmocka_unit_test(ffp_12_3_r2ts_out_of_order_are_answered_as_they_come),
         cmocka_unit_test(ffp_12_4_r2ts_of_several_commands_are_each_answered_in_their_own_order),
         cmocka_unit_test(ffp_16_1_1_command_fields_with_immediate_data),
         cmocka_unit_test(ffp_16_1_2_command_fields_without_immediate_data),

@@ -7,9 +7,9 @@
 
 #include "sim/sim.h"
 
-static const char *const names[SIM_STATE_CNT] = {
-    "closed", "opening", "running", "closing", "abort", "wait",  "sense",   "lun-reset",
-    "target", "session", "test",    "lost",    "login", "check", "given-up"};
+static const char *const names[SIM_STATE_CNT] = {"closed", "opening", "running", "closing", "abort",
+                                                 "wait",   "reset",   "drop",    "test",    "lost",
+                                                 "login",  "check",   "given-up"};
 
 static enum sim_state rung_state(const struct iskra_session_status *st)
 {
@@ -19,9 +19,8 @@ static enum sim_state rung_state(const struct iskra_session_status *st)
     } rungs[] = {
         {"ABORT", SIM_STATE_ABORT},
         {"WAIT", SIM_STATE_WAIT},
-        {"SENSE", SIM_STATE_SENSE},
-        {"LUN_RESET", SIM_STATE_LUN_RESET},
-        {"TARGET_RESET", SIM_STATE_TARGET_RESET},
+        {"LUN_RESET", SIM_STATE_RESET},
+        {"TARGET_RESET", SIM_STATE_RESET},
         {"SESSION_RESET", SIM_STATE_SESSION_RESET},
     };
     if (st->testing)
@@ -42,7 +41,7 @@ static enum sim_state session_state(const struct iskra_session_status *st)
     if (strcmp(st->session_state, "LOGGING_OUT") == 0 ||
         strcmp(st->session_state, "TERMINATE") == 0)
         return SIM_STATE_CLOSING;
-    if (strcmp(st->session_state, "LOGGED_IN") == 0 && strcmp(st->class_state, "LOGGED_IN") != 0)
+    if (st->checking_cnt > 0)
         return SIM_STATE_REVALIDATE;
     if (st->reopening)
         return st->next_attempt_ns > 0 ? SIM_STATE_LOST : SIM_STATE_LOGIN;

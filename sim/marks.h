@@ -17,9 +17,7 @@ enum sim_state {
     SIM_STATE_CLOSING,
     SIM_STATE_ABORT, /* the rungs of error handling */
     SIM_STATE_WAIT,
-    SIM_STATE_SENSE,
-    SIM_STATE_LUN_RESET,
-    SIM_STATE_TARGET_RESET,
+    SIM_STATE_RESET, /* of LUN or target */
     SIM_STATE_SESSION_RESET,
     SIM_STATE_TEST, /* after any of them */
     SIM_STATE_LOST, /* until the next try to log in */

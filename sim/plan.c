@@ -238,6 +238,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     sim_random_init(&other, seed, 7);
     draw_deaf(plan, &other);
     draw_network(plan, &random);
+    if (plan->deaf) /* the ladder takes its time */
+        plan->strike_ns = ONE_OF(&other, 200 * SIM_MS, SIM_S, 5 * SIM_S);
     draw_target(plan, &random);
     draw_specs(plan, &random);
     draw_load(plan, &random);

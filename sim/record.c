@@ -30,8 +30,11 @@ static void keep(struct sim_record *record, const char *text)
 {
     char *line = record->lines[record->line_cnt++ % SIM_LINE_CNT];
     uint64_t now_ns = record->clock->now_ns;
-    snprintf(line, SIM_LINE_LEN, "%6llu.%09llu %s", (unsigned long long)(now_ns / SIM_S),
-             (unsigned long long)(now_ns % SIM_S), text);
+    int len = snprintf(line, SIM_LINE_LEN, "%6llu.%09llu ", (unsigned long long)(now_ns / SIM_S),
+                       (unsigned long long)(now_ns % SIM_S));
+    size_t text_len = strnlen(text, SIM_LINE_LEN - 1 - (size_t)len); /* it may be cut */
+    memcpy(line + len, text, text_len);
+    line[(size_t)len + text_len] = '\0';
     if (record->print)
         fprintf(record->print, "%s\n", line);
 }

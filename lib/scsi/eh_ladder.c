@@ -208,9 +208,10 @@ static void note_acted(const struct iskra_eh *eh)
     const char *what =
         eh->rung == ISKRA_EH_RUNG_LUN_RESET ? "LOGICAL UNIT RESET" : "TARGET WARM RESET";
 
+    if (eh->rung == ISKRA_EH_RUNG_SESSION_RESET && eh->good)
+        return; /* who has logged in has told so */
     if (eh->rung == ISKRA_EH_RUNG_SESSION_RESET)
-        iskra_eh_note(eh, false, NULL, "%s after %.1f s",
-                      eh->good ? "logged in again" : "no new login", took_s);
+        iskra_eh_note(eh, false, NULL, "no new login after %.1f s", took_s);
     else if (eh->good)
         iskra_eh_note(eh, false, eh->sdev, "%s done after %.1f s", what, took_s);
     else

@@ -13,6 +13,7 @@
 #include "wire/sense.h"
 
 #define COMMAND_TEXT_LEN   80
+#define TRIED_TEXT_LEN     40
 #define ASC_INVALID_OPCODE 0x20u
 
 static const char *command_name(const struct iskra_cmnd *cmnd)
@@ -297,6 +298,19 @@ int iskra_outcome_fail(const struct iskra_scsi_request *sreq)
     }
 }
 
+/* Expiry is only where judging begins: pings, an abort, a reset and another try may come before the
+ * end. */
+static void tried_for(const struct iskra_scsi_request *sreq, uint64_t timeout_ns,
+                      char buf[TRIED_TEXT_LEN])
+{
+    uint64_t spent_ns =
+        sreq->started_ns != 0 ? iskra_shost_active_ns(sreq->sdev->host) - sreq->started_ns : 0;
+
+    buf[0] = '\0';
+    if (spent_ns / 2 >= timeout_ns)
+        snprintf(buf, TRIED_TEXT_LEN, ", tried for %.1f s", (double)spent_ns / 1e9);
+}
+
 int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
 {
     uint64_t timeout_ns =
@@ -308,11 +322,14 @@ int iskra_outcome_timed_out(const struct iskra_scsi_request *sreq)
                        : !sreq->cmnd.sent ? " was not sent:"
                                           : "";
 
+    char tried[TRIED_TEXT_LEN];
+
+    tried_for(sreq, timeout_ns, tried);
     if (tenths == 0)
-        return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 " ms", what,
-                    timeout_ns / UINT64_C(1000000));
-    return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 ".%" PRIu64 " s", what,
-                tenths / 10, tenths % 10);
+        return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 " ms%s", what,
+                    timeout_ns / UINT64_C(1000000), tried);
+    return fail(sreq, code, ETIMEDOUT, "%s timed out after %" PRIu64 ".%" PRIu64 " s%s", what,
+                tenths / 10, tenths % 10, tried);
 }
 
 int iskra_outcome_unsupported(const struct iskra_scsi_request *sreq)

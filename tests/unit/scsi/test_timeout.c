@@ -184,6 +184,20 @@ static void a_short_timeout_is_told_in_milliseconds(void **state)
     assert_string_equal(io->error.text, "READ(10) lba 0, 1 block timed out after 50 ms");
 }
 
+static void what_was_tried_for_longer_than_its_timeout_says_so(void **state)
+{
+    struct rig *r = *state;
+    struct rig_io *io = rig_read(r, 0, 0, 1);
+
+    rig_advance_to(r, 170 * RIG_S); /* two looks excuse it */
+    assert_int_equal(r->judged_cnt, 2);
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    rig_advance_to(r, 195 * RIG_S);
+    rig_fail_tasks(r);
+    assert_string_equal(io->error.text,
+                        "READ(10) lba 0, 1 block timed out after 30.0 s, tried for 90.0 s");
+}
+
 static void the_eh_deadline_is_inert_unless_asked_for(void **state)
 {
     struct rig *r = *state;
@@ -211,6 +225,7 @@ int main(void)
         T(a_completion_between_expiry_and_verdict_wins),
         T(a_completion_after_expiry_and_before_the_verdict_ends_it_once),
         T(a_short_timeout_is_told_in_milliseconds),
+        T(what_was_tried_for_longer_than_its_timeout_says_so),
         T(the_eh_deadline_is_inert_unless_asked_for),
     };
     return cmocka_run_group_tests_name("scsi timeout", tests, NULL, NULL);

@@ -132,6 +132,8 @@ static void say_why_not_back(struct iskra_nexus *nexus, struct iskra_session *se
 {
     const struct iskra_error *why = &nexus->error;
     struct iskra_error err = {0};
+    if (nexus->url.settings.replacement_timeout_ns == 0) /* nobody has waited */
+        return;
     (void)iskra_fail(&err, why->code, why->sys_errno, "the session is not back after %.1f s: %s",
                      seconds(away_ns(nexus)), why->text);
     err.conn_error = why->conn_error;

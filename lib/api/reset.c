@@ -127,9 +127,11 @@ static int reset_new(struct iskra_lun *lun, enum iskra_reset_kind kind, iskra_re
             *err = nexus->error;
         return -ENOTCONN;
     }
-    if (nexus->cls.session == NULL || nexus->cls.session->state != ISKRA_SESSION_LOGGED_IN)
+    const struct iskra_session *s = nexus->cls.session;
+    const char *why = s != NULL ? s->error.text : "";
+    if (s == NULL || s->state != ISKRA_SESSION_LOGGED_IN)
         return iskra_fail(err, ISKRA_E_CONNECTION, ENOTCONN,
-                          "no reset: the session is not logged in");
+                          "no reset: the session is not logged in%s%s", why[0] ? ": " : "", why);
     struct reset *reset = pf->alloc(pf->arg, sizeof(*reset));
     if (reset == NULL)
         return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a reset");

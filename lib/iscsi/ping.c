@@ -81,8 +81,9 @@ static int refused(const struct iskra_conn *conn, uint32_t len, struct iskra_err
     const struct iskra_session *s = conn->session;
     if (s->state != ISKRA_SESSION_LOGGED_IN || conn->tx_suspended ||
         conn->stage != ISKRA_CONN_STAGE_STARTED)
-        return iskra_fail(err, ISKRA_E_CONNECTION, ENOTCONN, "no ping: the session is %s",
-                          iskra_session_state_name(s->state));
+        return iskra_fail(err, ISKRA_E_CONNECTION, ENOTCONN, "no ping: the session is %s%s%s",
+                          iskra_session_state_name(s->state), s->error.text[0] ? ": " : "",
+                          s->error.text);
     if (len > data_len_max(&s->params))
         return iskra_fail(err, ISKRA_E_USAGE, EMSGSIZE,
                           "a ping with %u bytes of data; at most %u are possible here", len,

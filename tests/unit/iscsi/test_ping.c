@@ -375,8 +375,11 @@ static void session_that_is_not_up_sends_none(void **state)
 {
     struct rig *r = rig_logged_in(32);
     struct outcome o;
+    iskra_conn_failure(rig_conn(r), ISKRA_CONN_FAILED);
     assert_int_equal(rig_stop(r, ISKRA_STOP_RECOVER), 0);
     assert_int_equal(ping(r, &o, NULL, 0), -ENOTCONN);
+    assert_string_equal(o.error.text,
+                        "no ping: the session is IN_RECOVERY: the connection failed: FAILED");
     assert_int_equal(rig_bind(r), 0);
     assert_int_equal(ping(r, &o, NULL, 0), -ENOTCONN);
     rig_free(r);

@@ -60,6 +60,11 @@ void calls_end(void)
     calls.counting = false;
 }
 
+void calls_heal(void)
+{
+    calls.plan.nth = 0;
+}
+
 void calls_outside(void)
 {
     calls.outside++;

@@ -62,6 +62,9 @@ struct call_plan {
 void calls_begin(const struct call_plan *plan);
 void calls_end(void);
 
+/* From now on nothing is refused any more. */
+void calls_heal(void);
+
 /* Between these the program is the world outside, whose own calls are nobody's business. */
 void calls_outside(void);
 void calls_inside(void);

@@ -1,5 +1,7 @@
 /* The fault ring: every call that the library makes of its surroundings is refused in its turn,
- * once and for good, and the rest of the life of a LUN (scenario.c) has to go well or end well. */
+ * once and for good, and the rest of the life of a LUN (scenario.c) has to go well or end well.
+ *
+ * An argument is a pattern of test names; RING_STORY=1 in the environment shows every run. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

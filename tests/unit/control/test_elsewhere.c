@@ -216,7 +216,7 @@ static void secrets_are_there_for_every_login(void **state)
     for (unsigned i = 0; i < 3; i++) {
         fake_login_response(f, "AuthMethod=CHAP;TargetPortalGroupTag=3;");
         fake_login_response(f, "CHAP_A=5;CHAP_I=7;CHAP_C=0x0123456789abcdef0123456789abcdef;");
-        (void)snprintf(i == 0 ? first : f->noted, 200, "%s", readable(f->text, f->text_len));
+        (void)snprintf(i == 0 ? first : f->noted, 200, "%.199s", readable(f->text, f->text_len));
         assert_non_null(strstr(first, "CHAP_R=0x"));
         if (i > 0)
             assert_string_equal(f->noted, first); /* the same secret, the same answer */

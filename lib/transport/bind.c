@@ -22,6 +22,13 @@ static int gone(int sys_errno, struct iskra_error *err)
     return rc;
 }
 
+/* The descriptor may be as good as ever; the system could not say. */
+static int not_told(int fd, int sys_errno, struct iskra_error *err)
+{
+    return iskra_fail(err, ISKRA_E_SYSTEM, sys_errno, "socket %d cannot be looked at: %s", fd,
+                      strerror(sys_errno));
+}
+
 /* notes F6: sockfd_lookup. What is not a socket is answered as the kernel answers it, with -EEXIST.
  */
 static int sockfd_lookup(int fd, struct iskra_error *err)
@@ -29,7 +36,9 @@ static int sockfd_lookup(int fd, struct iskra_error *err)
     int type = 0;
     socklen_t len = sizeof(type);
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
-        return iskra_fail(err, ISKRA_E_SYSTEM, EEXIST, "descriptor %d is not a socket", fd);
+        return errno == ENOTSOCK || errno == EBADF
+                   ? iskra_fail(err, ISKRA_E_SYSTEM, EEXIST, "descriptor %d is not a socket", fd)
+                   : not_told(fd, errno, err);
     if (type != SOCK_STREAM)
         return iskra_fail(err, ISKRA_E_SYSTEM, EINVAL, "socket %d is not a stream (type %d)", fd,
                           type);
@@ -37,7 +46,7 @@ static int sockfd_lookup(int fd, struct iskra_error *err)
     struct sockaddr_storage peer;
     len = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-        return gone(errno, err);
+        return errno == ENOBUFS ? not_told(fd, errno, err) : gone(errno, err);
     return 0;
 }
 

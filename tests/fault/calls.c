@@ -11,8 +11,8 @@ const struct call_traits call_traits[CALL_KIND_CNT] = {
     [CALL_SOCKET] = {"socket", {EMFILE, ENOBUFS}, 0, false, false, NULL},
     [CALL_CONNECT] = {"connect", {ENETUNREACH, ECONNREFUSED}, 0, true, false, NULL},
     [CALL_CONNECT_RESULT] = {"connect result", {ETIMEDOUT, ENOBUFS}, 0, true, false, NULL},
-    [CALL_SOCKET_TYPE] = {"socket type", {ENOBUFS}, 0, false, false, "not a socket"},
-    [CALL_PEER_NAME] = {"peer name", {ENOTCONN}, 0, true, false, "the peer closed"},
+    [CALL_SOCKET_TYPE] = {"socket type", {ENOBUFS}, 0, true, false, NULL},
+    [CALL_PEER_NAME] = {"peer name", {ENOTCONN, ENOBUFS}, 0, true, false, "the peer closed"},
     [CALL_SOCKET_FLAGS] = {"socket flags", {EIO}, 0, false, false, NULL},
     [CALL_SOCKET_OPTION] = {"socket option", {ENOPROTOOPT}, 0, true, true, NULL},
     [CALL_RECV] = {"recv", {ECONNRESET, ENOMEM}, EINTR, false, false, NULL},
@@ -37,6 +37,16 @@ const struct call_traits call_traits[CALL_KIND_CNT] = {
     [CALL_LOCK] = {"lock", {ENOLCK}, 0, true, true, NULL},
     [CALL_HASH] = {"hash", {EIO}, 0, false, false, "CHAP"},
 };
+
+unsigned call_variant_cnt(unsigned kind, bool lasting)
+{
+    unsigned cnt = 0;
+    if (kind == CALL_ANY)
+        return 1;
+    while (cnt < 3 && call_traits[kind].errors[cnt] != 0)
+        cnt++;
+    return cnt + (call_traits[kind].passing != 0 && !lasting);
+}
 
 static struct {
     struct call_plan plan;
@@ -80,17 +90,13 @@ bool calls_are_inside(void)
     return calls.counting && calls.outside == 0;
 }
 
-/* Each n has its error; those that follow for good differ from one to the next. */
+/* Calls that follow for good have their errors in turn. */
 static int error_of(enum call_kind kind, unsigned n)
 {
     const struct call_traits *t = &call_traits[kind];
-    int list[4];
-    unsigned cnt = 0;
-    for (unsigned i = 0; i < 3 && t->errors[i] != 0; i++)
-        list[cnt++] = t->errors[i];
-    if (t->passing != 0 && !calls.plan.lasting)
-        list[cnt++] = t->passing;
-    return list[n % cnt];
+    unsigned cnt = call_variant_cnt(kind, calls.plan.lasting);
+    unsigned i = (calls.plan.variant + n - calls.plan.nth) % cnt;
+    return i < 3 && t->errors[i] != 0 ? t->errors[i] : t->passing;
 }
 
 int calls_refuse(enum call_kind kind)
@@ -106,7 +112,7 @@ int calls_refuse(enum call_kind kind)
         return 0;
     if (calls.refused_cnt++ == 0)
         calls.refused_kind = kind;
-    errno = calls.refused_error = error_of(kind, n);
+    errno = calls.refused_error = error_of(kind, at);
     return calls.refused_error;
 }
 

@@ -53,10 +53,12 @@ extern const struct call_traits call_traits[CALL_KIND_CNT];
 
 /* What is refused. nth 0: nothing. */
 struct call_plan {
-    unsigned kind; /* enum call_kind, or CALL_ANY */
-    unsigned nth;  /* from 1 on */
-    bool lasting;  /* and all later ones */
+    unsigned kind;    /* enum call_kind, or CALL_ANY */
+    unsigned nth;     /* from 1 on */
+    bool lasting;     /* and all later ones */
+    unsigned variant; /* which of the errors that such a call may have; below: how many */
 };
+unsigned call_variant_cnt(unsigned kind, bool lasting);
 
 /* Counting begins anew, from 1. */
 void calls_begin(const struct call_plan *plan);

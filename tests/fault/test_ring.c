@@ -1,7 +1,8 @@
 /* The fault ring: every call that the library makes of its surroundings is refused in its turn,
  * once and for good, and the rest of the life of a LUN (scenario.c) has to go well or end well.
  *
- * An argument is a pattern of test names; RING_STORY=1 in the environment shows every run. */
+ * The argument is `once`, `lasting`, or a pattern of test names; RING_STORY=1 in the environment
+ * shows every run. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -26,42 +26,50 @@ static bool story_wanted(void)
     return getenv("RING_STORY") != NULL;
 }
 
-static void show(const struct call_plan *plan, const struct scenario_result *r)
+static const char *name_of(const struct call_plan *plan)
 {
-    fprintf(stderr, "%s n=%u %s: %.1f s, refused %u, failed %u (requests %u): %s\n",
-            plan->kind == CALL_ANY ? "any" : call_traits[plan->kind].name, plan->nth,
-            plan->lasting ? "for good" : "once", (double)r->took_ns / 1e9, r->refused_cnt,
-            r->failed_cnt, r->io_failed_cnt, r->first_text);
+    return plan->kind == CALL_ANY ? "any" : call_traits[plan->kind].name;
 }
 
-/* For every n, until a run meets no refusal any more. */
+static void show(const struct call_plan *plan, const struct scenario_result *r)
+{
+    fprintf(stderr, "%s n=%u %s, error %u: %.1f s, refused %u, failed %u (requests %u): %s\n",
+            name_of(plan), plan->nth, plan->lasting ? "for good" : "once", plan->variant,
+            (double)r->took_ns / 1e9, r->refused_cnt, r->failed_cnt, r->io_failed_cnt,
+            r->first_text);
+}
+
+/* One run; false: something must not have happened. Tells in *ret_met whether there is an n-th. */
+static bool refuse(const struct call_plan *plan, bool with_story, bool *ret_met)
+{
+    struct scenario_result r;
+    scenario_run(plan, &r);
+    bool good = r.complaint[0] == '\0';
+    if (!good || story_wanted())
+        show(plan, &r);
+    if (!good)
+        fprintf(stderr, "  %s\n", r.complaint);
+    if (!good && with_story)
+        scenario_print_story();
+    *ret_met = r.refused_cnt > 0;
+    return good;
+}
+
+/* For every n, until a run meets no refusal any more, with every error that such a call has. */
 static void refuse_each(void **state)
 {
     struct call_plan plan = *(const struct call_plan *)*state;
-    unsigned bad_cnt = 0;
-    double begun_s = (double)clock() / CLOCKS_PER_SEC;
-    for (plan.nth = 1;; plan.nth++) {
-        struct scenario_result r;
+    unsigned variant_cnt = call_variant_cnt(plan.kind, plan.lasting), bad_cnt = 0;
+    bool met = true;
+    for (plan.nth = 1; met; plan.nth++) {
         assert_true(plan.nth < NTH_MAX);
-        scenario_run(&plan, &r);
-        if (story_wanted())
-            show(&plan, &r);
-        if (r.complaint[0] != '\0') {
-            show(&plan, &r);
-            fprintf(stderr, "  %s\n", r.complaint);
-            if (++bad_cnt <= 3)
-                scenario_print_story();
-        }
-        if (r.refused_cnt == 0)
-            break;
+        for (plan.variant = 0; met && plan.variant < variant_cnt; plan.variant++)
+            bad_cnt += !refuse(&plan, bad_cnt < 3, &met);
     }
-    printf("# report: fault ring: %-14s %-8s n = 1..%u\n",
-           plan.kind == CALL_ANY ? "any" : call_traits[plan.kind].name,
-           plan.lasting ? "for good" : "once", plan.nth - 1);
-    if (story_wanted())
-        fprintf(stderr, "%.2f s of processor time\n", (double)clock() / CLOCKS_PER_SEC - begun_s);
+    printf("# report: fault ring: %-14s %-8s n = 1..%u, errors %u\n", name_of(&plan),
+           plan.lasting ? "for good" : "once", plan.nth - 2, variant_cnt);
     assert_int_equal(bad_cnt, 0);
-    assert_true(plan.nth > 1); /* the scenario makes such calls */
+    assert_true(plan.nth > 2); /* the scenario makes such calls */
 }
 
 static void nothing_is_refused(void **state)
@@ -95,29 +103,42 @@ static void a_thread_for_the_loop_that_cannot_be_made_is_told(void **state)
     assert_non_null(strstr(err.text, strerror(EAGAIN)));
 }
 
-int main(int argc, char **argv)
+/* Adds a test of a kind. */
+static size_t add(struct CMUnitTest *tests, size_t cnt, unsigned kind, bool lasting)
 {
     static struct call_plan plans[2 * CALL_KIND_CNT + 1];
     static char names[2 * CALL_KIND_CNT + 1][64];
+    static size_t used;
+    struct call_plan *plan = &plans[used];
+    char *name = names[used++];
+    *plan = (struct call_plan){.kind = kind, .lasting = lasting};
+    snprintf(name, sizeof(names[0]), "each_%s_is_refused_%s",
+             kind == CALL_ANY ? "any_call" : call_traits[kind].name,
+             lasting ? "from_then_on" : "once");
+    for (char *p = name; *p; p++)
+        *p = *p == ' ' || *p == '-' ? '_' : *p;
+    tests[cnt] = (struct CMUnitTest){name, refuse_each, NULL, NULL, plan};
+    return cnt + 1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    bool once = strcmp(what, "lasting") != 0, lasting = strcmp(what, "once") != 0;
     struct CMUnitTest tests[2 * CALL_KIND_CNT + 3] = {
         cmocka_unit_test(nothing_is_refused),
         cmocka_unit_test(a_thread_for_the_loop_that_cannot_be_made_is_told)};
-    size_t cnt = 0;
+    size_t cnt = once ? 2 : 0;
     for (unsigned kind = 0; kind <= CALL_ANY; kind++) {
-        for (int lasting = kind == CALL_ANY; lasting < 2; lasting++, cnt++) {
-            const char *name = kind == CALL_ANY ? "any call" : call_traits[kind].name;
-            plans[cnt] = (struct call_plan){.kind = kind, .lasting = lasting};
-            snprintf(names[cnt], sizeof(names[0]), "each_%s_is_refused_%s", name,
-                     lasting ? "from_then_on" : "once");
-            for (char *p = names[cnt]; *p; p++)
-                *p = *p == ' ' || *p == '-' ? '_' : *p;
-            tests[cnt + 2] = (struct CMUnitTest){names[cnt], refuse_each, NULL, NULL, &plans[cnt]};
-        }
+        if (once && kind != CALL_ANY)
+            cnt = add(tests, cnt, kind, false);
+        if (lasting)
+            cnt = add(tests, cnt, kind, true);
     }
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
+    if (once && lasting && argc > 1)
+        cmocka_set_test_filter(what);
     world_make_files();
-    int failed_cnt = _cmocka_run_group_tests("ring", tests, cnt + 2, NULL, NULL);
+    int failed_cnt = _cmocka_run_group_tests("ring", tests, cnt, NULL, NULL);
     world_remove_files();
     return failed_cnt;
 }

@@ -165,7 +165,7 @@ static void cache_lost(void *arg, struct iskra_sdev *sdev, uint64_t write_cnt)
 {
     struct iskra_nexus *nexus = arg;
     iskra_api_log(nexus->ctx, ISKRA_LOG_WARNING,
-                  "%s: LUN %u was reset and may have lost %llu acknowledged writes",
+                  "%s: LUN %u reports a reset, and may have lost %llu acknowledged writes",
                   nexus->url.target, number_of(sdev), (unsigned long long)write_cnt);
     iskra_event_writes_lost(nexus, sdev, write_cnt);
 }

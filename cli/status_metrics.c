@@ -52,7 +52,10 @@ static void value_print(const struct cli_status_field *field,
         return;
     }
     int64_t ns = *(const int64_t *)member;
-    cli_print("%.9g\n", ns < 0 ? -1 : (double)ns / 1e9);
+    if (ns < 0)
+        cli_print("-1\n");
+    else
+        cli_print("%.6f\n", (double)ns / 1e9);
 }
 
 typedef void sample_fn(const struct cli_status_process *process,

@@ -37,6 +37,7 @@ static void draw_deaf(struct sim_plan *plan, struct sim_random *random)
     plan->kinds |= 1u << SIM_FAULT_SILENCE;
     plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_REFUSED;
     plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_SILENT;
+    plan->kinds |= (uint32_t)sim_random_chance(random, 8000) << SIM_FAULT_MEMORY;
 }
 
 static void draw_network(struct sim_plan *plan, struct sim_random *random)

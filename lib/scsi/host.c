@@ -180,6 +180,7 @@ static void host_unblock(void *arg)
     struct iskra_shost *host = arg;
 
     host->self_blocked = host->transport_offline = false;
+    host->life++;
     clock_update(host);
     host->host_blocked = host->target_blocked = 0;
     host->stuck_since_ns = 0;

@@ -72,6 +72,7 @@ struct iskra_shost {
     uint64_t stuck_since_ns;   /* host's clock: refused although nothing is out; 0: not so */
     struct iskra_eh *eh;       /* the error handler (scsi/eh.h); NULL before the first device */
     bool serving_starved;      /* the device whose queue runs now has its turn */
+    uint32_t life;             /* how often its session has begun, or begun anew */
     bool clock_paused;         /* blocked_since_ns counts */
     bool self_blocked;         /* the transport class blocked it */
     bool transport_offline;    /* devices made now are offline too */

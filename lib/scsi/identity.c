@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "error.h"
 #include "scsi/device.h"
@@ -113,4 +114,15 @@ void iskra_limits_settle(struct iskra_sdev *sdev, uint32_t max_transfer_blocks,
     sdev->max_transfer_len = (uint32_t)max_len;
     uint64_t optimal_len = optimal_transfer_blocks * block_len;
     sdev->optimal_transfer_len = optimal_len <= UINT32_MAX ? (uint32_t)optimal_len : 0;
+}
+
+void iskra_identity_forget(struct iskra_sdev *sdev)
+{
+    memset(&sdev->inquiry, 0, sizeof(sdev->inquiry));
+    sdev->serial[0] = sdev->identity[0] = '\0';
+    sdev->capacity_known = sdev->write_protected = sdev->fua = false;
+    sdev->write_cache = true;
+    sdev->write_cache_told = sdev->thin = sdev->reads_zeroes = sdev->protection = false;
+    sdev->block_len = 0;
+    sdev->block_cnt = 0;
 }

@@ -31,4 +31,7 @@ void iskra_mode_settle(struct iskra_sdev *sdev, const struct iskra_mode *mode);
 void iskra_limits_settle(struct iskra_sdev *sdev, uint32_t max_transfer_blocks,
                          uint32_t optimal_transfer_blocks);
 
+/* As if it had never been asked anything. */
+void iskra_identity_forget(struct iskra_sdev *sdev);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "scsi/device.h"
+#include "scsi/host.h"
 #include "scsi/identity.h"
 #include "wire/cdb.h"
 #include "wire/inquiry.h"
@@ -19,6 +20,7 @@
 #define INQUIRY_TIMEOUT_NS (20500 * NS_PER_MS)
 #define TRIES_MAX          5u  /* of one step, while unit attentions come */
 #define READY_TRIES_MAX    32u /* of a LUN that a target has kept some for */
+#define BEGIN_MAX          16u /* of all steps, while the session comes and goes */
 #define INQUIRY_LEN_FIRST  ISKRA_INQUIRY_LEN
 #define INQUIRY_LEN_LIMIT  255u
 #define VPD_LEN_FIRST      252u /* what even old devices take */
@@ -214,6 +216,24 @@ static void next_step(struct iskra_probe *p)
     run_step(p);
 }
 
+/* What was said in an earlier life of the session is not mixed with what is said now. */
+static void begin_anew(struct iskra_probe *p)
+{
+    struct iskra_probe begun = {.sdev = p->sdev,
+                                .done = p->done,
+                                .begin_cnt = (uint8_t)(p->begin_cnt + 1),
+                                .life = p->sdev->host->life};
+
+    iskra_identity_forget(p->sdev);
+    *p = begun;
+    if (p->begin_cnt < BEGIN_MAX)
+        run_step(p);
+    else
+        probe_end(p, iskra_fail(&p->error, ISKRA_E_CONNECTION, ECONNABORTED,
+                                "the session was lost %u times while the LUN was looked at",
+                                BEGIN_MAX));
+}
+
 static void step_done(struct iskra_scsi_request *sreq)
 {
     struct iskra_probe *p = iskra_container_of(sreq, struct iskra_probe, sreq);
@@ -223,6 +243,10 @@ static void step_done(struct iskra_scsi_request *sreq)
     if (p->canceled) {
         p->error = (struct iskra_error){0};
         probe_end(p, iskra_fail(&p->error, ISKRA_E_CANCELED, ECANCELED, "scan cancelled"));
+        return;
+    }
+    if (!p->again && p->life != p->sdev->host->life) {
+        begin_anew(p);
         return;
     }
     bool again = ++p->tries < (p->step == ISKRA_PROBE_READY ? READY_TRIES_MAX : TRIES_MAX);
@@ -291,6 +315,7 @@ static int start(struct iskra_probe *p, struct iskra_sdev *sdev, bool again,
     p->sdev = sdev;
     p->again = again;
     p->done = done;
+    p->life = sdev->host->life;
     return submit_step(p); /* INQUIRY is for every device */
 }
 

@@ -4,7 +4,9 @@
  * INQUIRY (36 bytes, then what it offers), VPD 00h, 80h, 83h, MODE SENSE, READ CAPACITY, VPD B0h
  * and B2h, REPORT SUPPORTED OPERATION CODES for WRITE SAME(16). Each step is a row of a table in
  * probe.c: how to ask, how to take the answer. A page that is refused or makes no sense leaves its
- * fields empty; only INQUIRY and a lost connection end the probe early. */
+ * fields empty; only INQUIRY and a lost connection end the probe early. If the session is lost on
+ * the way and comes back, all is asked anew: it may be another disk now, and nobody has compared
+ * yet. */
 #ifndef ISKRA_SCSI_PROBE_H
 #define ISKRA_SCSI_PROBE_H
 
@@ -45,6 +47,8 @@ struct iskra_probe {
     enum iskra_probe_step step;
     uint16_t ask_len; /* of the step that is out */
     uint8_t tries;    /* of this step so far */
+    uint8_t begin_cnt;
+    uint32_t life; /* of the host's, in which it has begun */
     bool canceled;
     bool again; /* iskra_probe_again() */
     bool serial_offered, id_offered, limits_offered, provisioning_offered, capacity16_due;

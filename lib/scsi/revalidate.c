@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "scsi/identity.h"
 #include "scsi/probe.h"
 #include "wire/luns.h"
 
@@ -274,23 +275,11 @@ static void probed(struct iskra_probe *probe, int status)
         iskra_timer_arm(&host->again_timer, host->round->now_ns + ISKRA_REVALIDATE_AGAIN_NS);
 }
 
-/* As if it had never been asked anything. */
-static void forget_facts(struct iskra_sdev *twin)
-{
-    memset(&twin->inquiry, 0, sizeof(twin->inquiry));
-    twin->serial[0] = twin->identity[0] = '\0';
-    twin->capacity_known = twin->write_protected = twin->fua = false;
-    twin->write_cache = true;
-    twin->write_cache_told = twin->thin = twin->reads_zeroes = twin->protection = false;
-    twin->block_len = 0;
-    twin->block_cnt = 0;
-}
-
 static void ask(struct iskra_twin *twin)
 {
     struct iskra_sdev *sdev = &twin->sdev;
 
-    forget_facts(sdev);
+    iskra_identity_forget(sdev);
     if (sdev->state == ISKRA_SDEV_OFFLINE || sdev->state == ISKRA_SDEV_TRANSPORT_OFFLINE)
         (void)iskra_sdev_set_state(sdev, ISKRA_SDEV_QUIESCE);
     twin->look = LOOK_ASKING;

@@ -3,6 +3,7 @@
 
 #include "scsi/revalidate.h"
 #include "unit/scsi/fake_target.h"
+#include "wire/vpd.h"
 
 /* The cable is pulled: tasks come back, devices are blocked. */
 static void lose(struct fake_target *t)
@@ -395,6 +396,61 @@ static void the_host_may_go_in_the_middle(void **state)
     rig_work(t->rig); /* the rest is the end of every test: nothing is left */
 }
 
+static bool silent_after_names(struct fake_target *t, struct iskra_cmnd *cmnd,
+                               const struct iskra_cdb *cdb)
+{
+    (void)cmnd;
+    if ((cdb->flags & ISKRA_CDB_EVPD) != 0 && cdb->page == ISKRA_VPD_DEVICE_ID)
+        t->rig->target = NULL;
+    return false;
+}
+
+/* Half of a LUN has been asked for when the session is lost. */
+static void begin_to_open(struct fake_target *t)
+{
+    fake_add_disk(t, 0);
+    t->lie = silent_after_names;
+    assert_int_equal(iskra_scan_lun(&t->rig->host, 0, fake_lun_done, t, &t->scan, NULL), 0);
+    rig_work(t->rig);
+    assert_int_equal(t->done_cnt, 0);
+    lose(t);
+}
+
+static void
+a_lun_that_is_opened_while_the_session_is_lost_is_the_disk_that_is_there_afterwards(void **state)
+{
+    struct fake_target *t = *state;
+
+    begin_to_open(t);
+    t->luns[0].generation = 1;
+    t->lie = NULL;
+    t->rig->target = fake_answer;
+    come_back(t);
+    run(t, RIG_S);
+    assert_int_equal(t->done_cnt, 1);
+    assert_int_equal(t->status, 0);
+    assert_string_equal(t->sdev->identity, "naa.6001405abd");
+    assert_int_equal(t->sdev->block_cnt, 204800);
+}
+
+static void a_lun_whose_session_is_lost_over_and_over_is_not_opened_for_ever(void **state)
+{
+    struct fake_target *t = *state;
+    unsigned lost_cnt = 1;
+
+    for (begin_to_open(t); lost_cnt < 100; lost_cnt++) {
+        t->rig->target = fake_answer;
+        come_back(t);
+        run(t, RIG_S);
+        if (t->done_cnt > 0)
+            break;
+        lose(t);
+    }
+    assert_int_equal(lost_cnt, 16);
+    assert_int_equal(t->status, -ECONNABORTED);
+    assert_string_equal(t->error.text, "the session was lost 16 times while the LUN was looked at");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +470,8 @@ int main(void)
         T(many_disks_are_looked_at_together),
         T(a_device_may_be_removed_in_the_middle),
         T(the_host_may_go_in_the_middle),
+        T(a_lun_that_is_opened_while_the_session_is_lost_is_the_disk_that_is_there_afterwards),
+        T(a_lun_whose_session_is_lost_over_and_over_is_not_opened_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

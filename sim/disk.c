@@ -6,10 +6,12 @@
 
 #include "sim/sim.h"
 
-void sim_disk_init(struct sim_disk *disk, struct sim *sim, uint32_t lun)
+void sim_disk_init(struct sim_disk *disk, struct sim *sim, uint32_t number)
 {
-    *disk = (struct sim_disk){
-        .sim = sim, .lun = lun, .block_len = sim->plan.block_len, .block_cnt = sim->plan.block_cnt};
+    *disk = (struct sim_disk){.sim = sim,
+                              .number = number,
+                              .block_len = sim->plan.block_len,
+                              .block_cnt = sim->plan.block_cnt};
     size_t len = (size_t)disk->block_len * disk->block_cnt;
     disk->now = calloc(2, len);
     disk->stable = disk->now + len;
@@ -22,9 +24,28 @@ void sim_disk_done(struct sim_disk *disk)
     free(disk->dirty);
 }
 
+struct sim_disk *sim_disk_of_lun(struct sim *sim, uint32_t lun)
+{
+    return &sim->disks[sim->swapped[lun] ? SIM_LUN_CNT + lun : lun];
+}
+
+/* Not in the lowest bits, of which page 83h shows less than page 80h. */
+#define IDENTITY_SHIFT 32
+
+uint64_t sim_disk_identity(const struct sim_disk *disk)
+{
+    return (uint64_t)(disk->number + 1) << IDENTITY_SHIFT;
+}
+
+uint32_t sim_disk_by_serial(const char *serial)
+{
+    uint64_t number = (strtoull(serial, NULL, 16) >> IDENTITY_SHIFT) - 1;
+    return number < SIM_DISK_CNT ? (uint32_t)number : SIM_DISK_CNT;
+}
+
 static void soil(struct sim_disk *disk, const char *what, uint64_t pos, uint64_t len)
 {
-    sim_note(&disk->sim->record, what, disk->lun, pos / disk->block_len, len / disk->block_len);
+    sim_note(&disk->sim->record, what, disk->number, pos / disk->block_len, len / disk->block_len);
     for (uint64_t i = pos / disk->block_len; i * disk->block_len < pos + len; i++)
         disk->dirty[i] = true;
 }
@@ -62,7 +83,7 @@ static int disk_flush(void *arg)
         memcpy(disk->stable + at, disk->now + at, disk->block_len);
         disk->dirty[i] = false;
     }
-    sim_note(&disk->sim->record, "disk flushes", disk->lun, 0, 0);
+    sim_note(&disk->sim->record, "disk flushes", disk->number, 0, 0);
     return 0;
 }
 

@@ -141,6 +141,8 @@ static void end_of_stream(struct socket *s, int err)
 static bool fill(struct socket *s, const struct iovec *iov, int cnt)
 {
     ssize_t n = sim_conn_read(s->conn, iov, cnt);
+    if (n > 0)
+        sim_workload_moved(s->driver->sim, iov, cnt, "received");
     if (n == -EAGAIN)
         give(s, 0);
     else if (n <= 0)
@@ -254,6 +256,7 @@ static int xmit(struct iskra_sock *sock)
         size_t len = 0;
         for (int i = 0; i < cnt; i++)
             len += iov[i].iov_len;
+        sim_workload_moved(s->driver->sim, iov, cnt, "sent");
         ssize_t n = sim_conn_write(s->conn, iov, cnt);
         if (n == -EAGAIN || (n >= 0 && (size_t)n < len))
             s->full = true; /* before sent(), which may call back */

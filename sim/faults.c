@@ -7,12 +7,14 @@
 
 /* Enough is enough: what could not be done by then is done in peace. */
 #define STRIKE_CNT 200u
+#define SWAP_CNT   20u
 
 const char *const sim_fault_names[SIM_FAULT_CNT] = {
-    "partial",    "delay",         "hold",         "corrupt",      "stall",   "reset",
-    "half-close", "outage",        "memory",       "kill",         "power",   "late",
-    "silence",    "busy",          "attention",    "aborted",      "window",  "tmf-refused",
-    "tmf-silent", "login-refused", "login-silent", "target-close", "redirect"};
+    "partial",      "delay",        "hold",        "corrupt",    "stall",
+    "reset",        "half-close",   "outage",      "memory",     "kill",
+    "power",        "late",         "silence",     "busy",       "attention",
+    "aborted",      "window",       "tmf-refused", "tmf-silent", "login-refused",
+    "login-silent", "target-close", "redirect",    "refused",    "swap"};
 
 void sim_fault_note(struct sim *sim, enum sim_fault kind, uint64_t a, uint64_t b)
 {
@@ -71,6 +73,12 @@ static void outage_begin(struct sim *sim)
     sim_conn_stall(iskra_container_of(l, struct sim_conn, link), true, true, end_ns);
 }
 
+static void kill_all(struct sim *sim) /* one machine */
+{
+    for (unsigned i = 0; i < sim->plan.group_cnt; i++)
+        sim_process_kill(&sim->portals.processes[i], away_ns(sim));
+}
+
 static void kill_one(struct sim *sim, bool power)
 {
     struct sim_process *process =
@@ -79,9 +87,8 @@ static void kill_one(struct sim *sim, bool power)
         sim_process_kill(process, away_ns(sim));
         return;
     }
-    for (unsigned i = 0; i < sim->plan.group_cnt; i++) /* one machine */
-        sim_process_kill(&sim->portals.processes[i], away_ns(sim));
-    for (uint32_t i = 0; i < sim->plan.lun_cnt; i++)
+    kill_all(sim);
+    for (uint32_t i = 0; i < SIM_DISK_CNT; i++)
         sim_disk_lose_power(&sim->disks[i]);
     sim_oracle_power_lost(sim);
 }
@@ -93,7 +100,9 @@ static void strike_conn(struct sim *sim, enum sim_fault kind)
         return;
     unsigned sides = (unsigned)sim_random_range(&sim->fault_random, 1, 3);
     sim_fault_note(sim, kind, conn->number, sides);
-    if (kind == SIM_FAULT_STALL)
+    if (kind == SIM_FAULT_STALL && sim->plan.moves) /* until the initiator has had enough */
+        sim_conn_stall(conn, true, false, sim->clock.now_ns + 60 * SIM_S);
+    else if (kind == SIM_FAULT_STALL)
         sim_conn_stall(conn, sides & 1, sides & 2, away_ns(sim));
     else if (kind == SIM_FAULT_HALF_CLOSE)
         sim_conn_half_close(conn);
@@ -135,12 +144,35 @@ static void strike(void *arg)
 {
     struct sim *sim = arg;
     strike_one(sim);
-    if (++sim->faults.strike_cnt < STRIKE_CNT)
+    unsigned most = sim->plan.moves ? 10 * STRIKE_CNT : STRIKE_CNT; /* most meet who is down */
+    if (++sim->faults.strike_cnt < most)
         strike_again(sim);
+}
+
+static void swap_later(struct sim *sim)
+{
+    sim_clock_set(&sim->clock, &sim->faults.swap,
+                  sim->clock.now_ns +
+                      sim_random_range(&sim->fault_random, 1, 10 * sim->plan.strike_ns));
+}
+
+/* Somebody has changed the target's configuration while it was down. */
+static void swap(void *arg)
+{
+    struct sim *sim = arg;
+    uint32_t lun = (uint32_t)sim_random_below(&sim->fault_random, sim->plan.lun_cnt);
+    sim_fault_note(sim, SIM_FAULT_SWAP, lun, 0);
+    sim->swapped[lun] = !sim->swapped[lun];
+    kill_all(sim);
+    if (++sim->faults.swap_cnt < SWAP_CNT)
+        swap_later(sim);
 }
 
 void sim_faults_begin(struct sim *sim)
 {
+    sim->faults.swap = (struct sim_event){.fn = swap, .arg = sim};
+    if (sim_plan_has(&sim->plan, SIM_FAULT_SWAP))
+        swap_later(sim);
     sim->faults.strike = (struct sim_event){.fn = strike, .arg = sim};
     sim->faults.outage_end = (struct sim_event){.fn = outage_end, .arg = sim};
     strike_again(sim);
@@ -150,6 +182,7 @@ void sim_faults_done(struct sim *sim)
 {
     sim_clock_clear(&sim->clock, &sim->faults.strike);
     sim_clock_clear(&sim->clock, &sim->faults.outage_end);
+    sim_clock_clear(&sim->clock, &sim->faults.swap);
 }
 
 void sim_faults_end(struct sim *sim)

@@ -12,6 +12,7 @@
 struct sim;
 
 #define SIM_LUN_CNT    3u
+#define SIM_DISK_CNT   (2 * SIM_LUN_CNT)
 #define SIM_HANDLE_CNT 4u
 #define SIM_SPEC_CNT   24u
 #define SIM_SPEC_LEN   72u
@@ -41,6 +42,8 @@ enum sim_fault {
     SIM_FAULT_LOGIN_SILENT,
     SIM_FAULT_TARGET_CLOSE, /* the target closes at some PDU */
     SIM_FAULT_REDIRECT,     /* logins are sent elsewhere, even to another portal group */
+    SIM_FAULT_REFUSED,      /* the LUN cannot do a read or a write, for good */
+    SIM_FAULT_SWAP,         /* another disk is behind a LUN's number when the target comes back */
     SIM_FAULT_CNT,
 };
 
@@ -54,6 +57,7 @@ struct sim_plan {
     uint64_t seed;
     uint32_t kinds; /* bit per enum sim_fault */
     bool deaf;      /* many commands and task management functions in a row come to nothing */
+    bool moves;     /* between portal groups, as often as can be */
 
     /* The network. Rates are of 10,000. */
     uint64_t latency_min_ns, latency_max_ns, delay_ns, hold_ns, late_ns, connect_ns;
@@ -66,7 +70,7 @@ struct sim_plan {
     unsigned group_cnt; /* portal groups, each a process of its own */
     uint32_t block_len, block_cnt, lun_cnt;
     uint32_t max_recv, first_burst, max_burst, max_r2t, r2t_len, max_data_in, cmd_window;
-    bool immediate_data, initial_r2t, separate_status;
+    bool immediate_data, initial_r2t, separate_status, early_status;
     uint64_t service_ns; /* how long the target thinks, at most */
     unsigned spec_cnt;
     char specs[SIM_SPEC_CNT][SIM_SPEC_LEN];
@@ -76,7 +80,7 @@ struct sim_plan {
     uint32_t handle_lun[SIM_HANDLE_CNT];
     char urls[SIM_HANDLE_CNT][SIM_URL_LEN];
     unsigned io_cnt, depth, max_blocks, cancel, detach, reopen, raw, flush, fua, zero, compare,
-        write;
+        write, spare;
     uint64_t think_ns; /* at most */
     uint64_t bound_ns; /* everything ends within, once the faults are over */
 };
@@ -95,8 +99,8 @@ static inline bool sim_plan_has(const struct sim_plan *plan, enum sim_fault kind
 /* ---- by the clock ---- */
 
 struct sim_faults {
-    struct sim_event strike, outage_end;
-    unsigned strike_cnt;
+    struct sim_event strike, outage_end, swap;
+    unsigned strike_cnt, swap_cnt;
 };
 
 void sim_faults_begin(struct sim *sim);

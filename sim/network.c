@@ -363,6 +363,31 @@ void sim_conn_stall(struct sim_conn *conn, bool up, bool down, uint64_t until_ns
         sim_pipe_stall(&conn->down, until_ns);
 }
 
+/* Longer than any wait of the library's own between two commands of one try. */
+#define IDLE_MAX_NS (4 * SIM_S)
+
+void sim_network_judge_idle(struct sim *sim)
+{
+    /* The library knows later than the wire, or otherwise. */
+    if (sim_plan_has(&sim->plan, SIM_FAULT_HOLD) || sim_plan_has(&sim->plan, SIM_FAULT_CORRUPT))
+        return;
+    ISKRA_LIST_FOREACH(l, &sim->network.conns)
+    {
+        const struct sim_conn *conn = iskra_container_of(l, struct sim_conn, link);
+        bool ends = conn->error || conn->down.end_arrived || !conn->peer;
+        bool stuck = sim_pipe_writable(&conn->up) == 0;
+        uint64_t idle_ns = sim_wire_idle_ns(&conn->wire);
+        if (conn->phase != SIM_CONN_OPEN || ends || stuck || idle_ns < IDLE_MAX_NS)
+            continue;
+        uint64_t waits_ns = sim_workload_waits_ns(sim, conn->wire.isid);
+        if (waits_ns >= IDLE_MAX_NS)
+            sim_fail(&sim->record,
+                     "connection %u: a request waits for %.1f s, in which the window was open and "
+                     "nothing was sent",
+                     conn->number, (double)(waits_ns < idle_ns ? waits_ns : idle_ns) / 1e9);
+    }
+}
+
 void sim_network_heal(struct sim *sim)
 {
     sim->network.down = false;

@@ -75,6 +75,8 @@ void sim_conn_reset(struct sim_conn *conn); /* by somebody in the middle */
 void sim_conn_half_close(struct sim_conn *conn);
 void sim_conn_stall(struct sim_conn *conn, bool up, bool down, uint64_t until_ns);
 /* The one in the middle works again, for good. */
+/* Requests do not wait for long where a command could be sent and nothing is waited for. */
+void sim_network_judge_idle(struct sim *sim);
 void sim_network_heal(struct sim *sim);
 
 #endif

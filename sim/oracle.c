@@ -13,7 +13,7 @@ void sim_oracle_init(struct sim *sim)
     struct sim_oracle *o = &sim->oracle;
     o->versions = malloc(SIM_VERSION_CNT * sizeof(*o->versions));
     o->version_cnt = 1;
-    for (uint32_t i = 0; i < sim->plan.lun_cnt; i++)
+    for (uint32_t i = 0; i < SIM_DISK_CNT; i++)
         o->newest[i] = calloc(sim->plan.block_cnt, sizeof(*o->newest[i]));
     o->writes[0] = (struct sim_write){.zeroes = true, .outcome = SIM_OUTCOME_DONE};
     o->write_cnt = 1;
@@ -23,7 +23,7 @@ void sim_oracle_init(struct sim *sim)
 void sim_oracle_done(struct sim *sim)
 {
     free(sim->oracle.versions);
-    for (unsigned i = 0; i < SIM_LUN_CNT; i++)
+    for (unsigned i = 0; i < SIM_DISK_CNT; i++)
         free(sim->oracle.newest[i]);
 }
 
@@ -32,7 +32,7 @@ uint64_t sim_oracle_now(struct sim *sim)
     return sim->oracle.order++;
 }
 
-uint32_t sim_oracle_write_begin(struct sim *sim, uint32_t lun, uint64_t lba, uint32_t cnt,
+uint32_t sim_oracle_write_begin(struct sim *sim, uint32_t disk, uint64_t lba, uint32_t cnt,
                                 bool zeroes, bool perhaps)
 {
     struct sim_oracle *o = &sim->oracle;
@@ -41,7 +41,7 @@ uint32_t sim_oracle_write_begin(struct sim *sim, uint32_t lun, uint64_t lba, uin
         return 0;
     }
     uint32_t write = o->write_cnt++;
-    o->writes[write] = (struct sim_write){.lun = lun,
+    o->writes[write] = (struct sim_write){.disk = disk,
                                           .lba = lba,
                                           .cnt = cnt,
                                           .zeroes = zeroes,
@@ -50,7 +50,7 @@ uint32_t sim_oracle_write_begin(struct sim *sim, uint32_t lun, uint64_t lba, uin
                                           .end = UINT64_MAX,
                                           .stable = UINT64_MAX};
     for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t *newest = &o->newest[lun][lba + i];
+        uint32_t *newest = &o->newest[disk][lba + i];
         o->versions[o->version_cnt] = (struct sim_version){.write = write, .next = *newest};
         *newest = o->version_cnt++;
     }
@@ -77,7 +77,8 @@ void sim_oracle_pattern(const struct sim *sim, uint32_t write, uint64_t lba, uin
         memset(block, 0, len);
         return;
     }
-    uint64_t x = sim_mix(((uint64_t)write << 40) ^ ((uint64_t)w->lun << 32) ^ lba ^ sim->plan.seed);
+    uint64_t x =
+        sim_mix(((uint64_t)write << 40) ^ ((uint64_t)w->disk << 32) ^ lba ^ sim->plan.seed);
     for (uint32_t at = 0; at < len; at += 8) {
         uint64_t word = x | 1; /* never zero */
         memcpy(block + at, &word, 8);
@@ -141,12 +142,12 @@ static bool mixture(const struct sim *sim, const uint32_t *writes, unsigned cnt,
     return memchr(ok, false, len) == NULL;
 }
 
-static bool block_ok(const struct sim *sim, uint32_t lun, uint64_t lba, const uint8_t *block,
+static bool block_ok(const struct sim *sim, uint32_t disk, uint64_t lba, const uint8_t *block,
                      uint64_t begin, uint64_t end, uint32_t *ret_writes, unsigned *ret_cnt)
 {
     const struct sim_oracle *o = &sim->oracle;
     uint8_t pattern[BLOCK_LEN_MAX];
-    *ret_cnt = candidates(o, o->newest[lun][lba], begin, end, ret_writes, SIM_WRITE_CNT);
+    *ret_cnt = candidates(o, o->newest[disk][lba], begin, end, ret_writes, SIM_WRITE_CNT);
     for (unsigned i = 0; i < *ret_cnt; i++) {
         sim_oracle_pattern(sim, ret_writes[i], lba, pattern);
         if (memcmp(pattern, block, sim->plan.block_len) == 0)
@@ -156,11 +157,11 @@ static bool block_ok(const struct sim *sim, uint32_t lun, uint64_t lba, const ui
 }
 
 /* Which write left that, legal or not: for the story. -1: none. */
-static long whose(const struct sim *sim, uint32_t lun, uint64_t lba, const uint8_t *block)
+static long whose(const struct sim *sim, uint32_t disk, uint64_t lba, const uint8_t *block)
 {
     const struct sim_oracle *o = &sim->oracle;
     uint8_t pattern[BLOCK_LEN_MAX];
-    for (uint32_t v = o->newest[lun][lba]; v != 0; v = o->versions[v].next) {
+    for (uint32_t v = o->newest[disk][lba]; v != 0; v = o->versions[v].next) {
         sim_oracle_pattern(sim, o->versions[v].write, lba, pattern);
         if (memcmp(pattern, block, sim->plan.block_len) == 0)
             return (long)o->versions[v].write;
@@ -169,7 +170,7 @@ static long whose(const struct sim *sim, uint32_t lun, uint64_t lba, const uint8
     return memcmp(pattern, block, sim->plan.block_len) == 0 ? 0 : -1;
 }
 
-void sim_oracle_read(struct sim *sim, const char *what, uint32_t lun, uint64_t lba, uint32_t cnt,
+void sim_oracle_read(struct sim *sim, const char *what, uint32_t disk, uint64_t lba, uint32_t cnt,
                      const uint8_t *bytes, uint64_t begin)
 {
     static uint32_t writes[SIM_WRITE_CNT];
@@ -177,25 +178,25 @@ void sim_oracle_read(struct sim *sim, const char *what, uint32_t lun, uint64_t l
     for (uint32_t i = 0; i < cnt; i++) {
         const uint8_t *block = bytes + (size_t)i * sim->plan.block_len;
         unsigned writes_cnt;
-        if (block_ok(sim, lun, lba + i, block, begin, end, writes, &writes_cnt))
+        if (block_ok(sim, disk, lba + i, block, begin, end, writes, &writes_cnt))
             continue;
         sim_fail(&sim->record,
-                 "%s of LUN %u: block %llu holds %02x%02x%02x%02x..., of write %ld; legal are %u, "
+                 "%s of disk %u: block %llu holds %02x%02x%02x%02x..., of write %ld; legal are %u, "
                  "the latest is write %ld",
-                 what, lun, (unsigned long long)(lba + i), block[0], block[1], block[2], block[3],
-                 whose(sim, lun, lba + i, block), writes_cnt,
+                 what, disk, (unsigned long long)(lba + i), block[0], block[1], block[2], block[3],
+                 whose(sim, disk, lba + i, block), writes_cnt,
                  writes_cnt > 0 ? (long)writes[0] : -1);
         return;
     }
 }
 
-void sim_oracle_flushed(struct sim *sim, uint32_t lun, uint64_t begin)
+void sim_oracle_flushed(struct sim *sim, uint32_t disk, uint64_t begin)
 {
     struct sim_oracle *o = &sim->oracle;
     uint64_t now = sim_oracle_now(sim);
     for (uint32_t i = 1; i < o->write_cnt; i++) {
         struct sim_write *w = &o->writes[i];
-        if (w->lun == lun && w->outcome == SIM_OUTCOME_DONE && w->end < begin &&
+        if (w->disk == disk && w->outcome == SIM_OUTCOME_DONE && w->end < begin &&
             w->stable == UINT64_MAX)
             w->stable = now;
     }
@@ -212,19 +213,24 @@ void sim_oracle_power_lost(struct sim *sim)
 /* ---- once ---- */
 
 void sim_oracle_once_begin(struct sim *sim, unsigned number, uint64_t lun, const uint8_t *cdb,
-                           unsigned cdb_len)
+                           unsigned cdb_len, bool tells)
 {
     struct sim_once *once = &sim->oracle.once[number];
-    *once = (struct sim_once){.lun = lun, .live = true, .generation = once->generation + 1};
+    *once = (struct sim_once){
+        .lun = lun, .live = true, .tells = tells, .generation = once->generation + 1};
     memcpy(once->cdb, cdb, cdb_len);
 }
 
-void sim_oracle_once_end(struct sim *sim, unsigned number)
+void sim_oracle_once_end(struct sim *sim, unsigned number, bool good)
 {
-    sim->oracle.once[number].live = false;
+    struct sim_once *once = &sim->oracle.once[number];
+    if (good && once->tells && once->attention)
+        sim_fail(&sim->record, "a raw CDB ends well, but its answer was a unit attention");
+    once->live = false;
 }
 
-int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb)
+int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb,
+                         unsigned *ret_generation)
 {
     for (unsigned i = 0; i < SIM_ONCE_CNT; i++) {
         struct sim_once *once = &sim->oracle.once[i];
@@ -233,13 +239,21 @@ int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb)
         if (once->sent)
             sim_fail(&sim->record, "what may be executed once is sent again: opcode 0x%02x",
                      cdb[0]);
+        if (once->tells && once->attention)
+            sim_fail(&sim->record,
+                     "a raw CDB is sent again after its unit attention: opcode 0x%02x", cdb[0]);
         once->sent = true;
+        *ret_generation = once->generation;
         return (int)i;
     }
     return -1;
 }
 
-void sim_oracle_once_refused(struct sim *sim, int number)
+void sim_oracle_once_refused(struct sim *sim, int number, unsigned generation, bool attention)
 {
-    sim->oracle.once[number].sent = false;
+    struct sim_once *once = &sim->oracle.once[number];
+    if (once->generation != generation)
+        return; /* that one has ended, and its place is another's */
+    once->sent = false;
+    once->attention |= attention;
 }

@@ -19,7 +19,7 @@ static uint32_t draw_kinds(struct sim_random *random)
     unsigned dice = (unsigned)sim_random_below(random, 100);
     uint32_t kinds = 0;
     unsigned rate = dice < 5 ? 0 : dice < 60 ? 1500 : dice < 90 ? 3500 : 7000;
-    for (unsigned i = 0; i < SIM_FAULT_CNT; i++)
+    for (unsigned i = 0; i <= SIM_FAULT_REDIRECT; i++)
         kinds |= (uint32_t)sim_random_chance(random, rate) << i;
     if (sim_random_chance(random, 5000))
         kinds |= 1u << SIM_FAULT_PARTIAL;
@@ -38,6 +38,56 @@ static void draw_deaf(struct sim_plan *plan, struct sim_random *random)
     plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_REFUSED;
     plan->kinds |= (uint32_t)sim_random_chance(random, 6000) << SIM_FAULT_TMF_SILENT;
     plan->kinds |= (uint32_t)sim_random_chance(random, 8000) << SIM_FAULT_MEMORY;
+}
+
+/* What came later has numbers of its own, so that worlds without it stay as they were. */
+static void draw_later_kinds(struct sim_plan *plan, struct sim_random *random)
+{
+    for (unsigned i = SIM_FAULT_REFUSED; i < SIM_FAULT_CNT; i++)
+        plan->kinds |= (uint32_t)sim_random_chance(random, 1000) << i;
+    plan->spare = sim_random_chance(random, 3000) ? 5000 : 0;
+    plan->early_status = sim_plan_has(plan, SIM_FAULT_REFUSED) && sim_random_chance(random, 7000);
+}
+
+/* Some worlds are there for one question: may a write that goes to another portal group, because
+ * its connection was lost, meet its first copy, which is still on its way? */
+static void draw_moves(struct sim_plan *plan, struct sim_random *random)
+{
+    if (!sim_random_chance(random, 500))
+        return;
+    plan->moves = true;
+    plan->deaf = false;
+    plan->kinds = 1u << SIM_FAULT_REDIRECT | 1u << SIM_FAULT_LATE | 1u << SIM_FAULT_STALL;
+}
+
+/* Much is on its way when the answer comes. */
+static void arrange_early_status(struct sim_plan *plan)
+{
+    if (!plan->early_status)
+        return;
+    plan->pipe_len = 1024;
+    plan->immediate_data = plan->initial_r2t = false;
+    plan->first_burst = plan->max_burst = 16384;
+    plan->max_recv = 4096;
+    plan->max_blocks = plan->block_cnt < 16 ? plan->block_cnt : 16;
+    plan->write = 5000;
+}
+
+static void arrange_moves(struct sim_plan *plan)
+{
+    if (!plan->moves)
+        return;
+    plan->group_cnt = 2;
+    plan->late = 9000;
+    plan->late_ns = 3 * SIM_S;
+    plan->latency_min_ns = 200 * SIM_US;
+    plan->latency_max_ns = SIM_MS;
+    plan->strike_ns = 20 * SIM_MS;
+    plan->io_cnt = 1000;
+    plan->depth = 16;
+    plan->max_blocks = 4;
+    plan->write = 7000;
+    plan->think_ns = SIM_MS;
 }
 
 static void draw_network(struct sim_plan *plan, struct sim_random *random)
@@ -137,6 +187,18 @@ static void draw_specs(struct sim_plan *plan, struct sim_random *random)
         spec(plan, random, "close:%s", sim_random_chance(random, 5000) ? "any-out" : "any-in");
 }
 
+/* After it a request ends with an error, while what it had to send may still be on its way. */
+static void draw_refusals(struct sim_plan *plan, struct sim_random *random)
+{
+    if (!sim_plan_has(plan, SIM_FAULT_REFUSED))
+        return;
+    spec(plan, random, "sense=04/44/00:command(write)");
+    spec(plan, random, "sense=03/0c/00:command(write)");
+    spec(plan, random, "sense=07/27/00:command(write)");
+    spec(plan, random, "sense=05/26/00:command(write)");
+    spec(plan, random, "sense=04/44/00:command(read)");
+}
+
 enum sim_fault sim_fault_of_spec(const char *text)
 {
     static const struct {
@@ -151,6 +213,10 @@ enum sim_fault sim_fault_of_spec(const char *text)
                  {"status=task-aborted", SIM_FAULT_ABORTED},
                  {"status=", SIM_FAULT_BUSY},
                  {"sense=06", SIM_FAULT_ATTENTION},
+                 {"sense=04", SIM_FAULT_REFUSED},
+                 {"sense=03", SIM_FAULT_REFUSED},
+                 {"sense=05", SIM_FAULT_REFUSED},
+                 {"sense=07", SIM_FAULT_REFUSED},
                  {"sense=", SIM_FAULT_ABORTED}};
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strstr(text, kinds[i].words))
@@ -230,20 +296,26 @@ static void draw_load(struct sim_plan *plan, struct sim_random *random)
 
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
-    struct sim_random random;
+    struct sim_random random, later;
     memset(plan, 0, sizeof(*plan));
     plan->seed = seed;
     sim_random_init(&random, seed, 1);
+    sim_random_init(&later, seed, 9);
     plan->kinds = draw_kinds(&random);
     struct sim_random other;
     sim_random_init(&other, seed, 7);
     draw_deaf(plan, &other);
+    draw_later_kinds(plan, &later);
+    draw_moves(plan, &later);
     draw_network(plan, &random);
     if (plan->deaf) /* the ladder takes its time */
         plan->strike_ns = ONE_OF(&other, 200 * SIM_MS, SIM_S, 5 * SIM_S);
     draw_target(plan, &random);
     draw_specs(plan, &random);
+    draw_refusals(plan, &random);
     draw_load(plan, &random);
+    arrange_early_status(plan);
+    arrange_moves(plan);
 }
 
 #define PRINT(field) fprintf(to, "  " #field " %llu\n", (unsigned long long)plan->field)
@@ -259,12 +331,14 @@ void sim_plan_print(const struct sim_plan *plan, FILE *to)
     PRINT(latency_min_ns), PRINT(latency_max_ns), PRINT(connect_ns), PRINT(pipe_len);
     PRINT(partial), PRINT(delay), PRINT(delay_ns), PRINT(hold), PRINT(hold_ns), PRINT(corrupt);
     PRINT(late), PRINT(late_ns), PRINT(strike_ns), PRINT(away_ns);
-    PRINT(group_cnt), PRINT(block_len), PRINT(block_cnt), PRINT(lun_cnt), PRINT(max_recv);
+    PRINT(moves), PRINT(group_cnt), PRINT(block_len), PRINT(block_cnt), PRINT(lun_cnt),
+        PRINT(max_recv);
     PRINT(first_burst), PRINT(max_burst), PRINT(max_r2t), PRINT(r2t_len), PRINT(max_data_in);
-    PRINT(immediate_data), PRINT(initial_r2t), PRINT(separate_status), PRINT(cmd_window);
+    PRINT(immediate_data), PRINT(initial_r2t), PRINT(separate_status), PRINT(early_status),
+        PRINT(cmd_window);
     PRINT(service_ns), PRINT(io_cnt), PRINT(depth), PRINT(max_blocks), PRINT(cancel);
     PRINT(detach), PRINT(reopen), PRINT(flush), PRINT(fua), PRINT(zero), PRINT(compare);
-    PRINT(raw), PRINT(write), PRINT(think_ns), PRINT(bound_ns), PRINT(deaf);
+    PRINT(raw), PRINT(spare), PRINT(write), PRINT(think_ns), PRINT(bound_ns), PRINT(deaf);
     for (unsigned i = 0; i < plan->spec_cnt; i++)
         fprintf(to, "  --fault %s\n", plan->specs[i]);
     for (unsigned i = 0; i < plan->handle_cnt; i++)

@@ -46,7 +46,8 @@ static void process_start(void *arg)
                                           .size = (uint64_t)plan->block_len * plan->block_cnt,
                                           .block_len = plan->block_len,
                                           .disk = &sim_disk_ops,
-                                          .disk_arg = &sim->disks[i]};
+                                          .disk_arg = sim_disk_of_lun(sim, i),
+                                          .identity = sim_disk_identity(sim_disk_of_lun(sim, i))};
     o.backends = backends;
     o.backend_cnt = plan->lun_cnt;
     o.max_recv = plan->max_recv;
@@ -58,6 +59,7 @@ static void process_start(void *arg)
     o.initial_r2t = plan->initial_r2t;
     o.max_data_in = plan->max_data_in;
     o.separate_status = plan->separate_status;
+    o.early_status = plan->early_status;
     o.cmd_window = plan->cmd_window;
     o.random = target_random;
     o.random_arg = &sim->target_random;
@@ -272,8 +274,12 @@ void sim_process_kill(struct sim_process *process, uint64_t back_ns)
 
 void sim_portals_heal(struct sim *sim)
 {
+    bool restart = sim_plan_has(&sim->plan, SIM_FAULT_SWAP); /* with the disks that belong there */
+    memset(sim->swapped, 0, sizeof(sim->swapped));
     for (unsigned i = 0; i < sim->plan.group_cnt; i++) {
         struct sim_process *process = &sim->portals.processes[i];
+        if (restart)
+            sim_process_kill(process, sim->clock.now_ns);
         if (!process->core) {
             sim_clock_clear(&sim->clock, &process->restart);
             process_start(process);

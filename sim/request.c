@@ -16,15 +16,15 @@ static uint8_t *data_of(const struct sim_slot *slot)
 
 /* ---- memory ---- */
 
-static size_t memory_len(const struct sim_slot *slot)
+size_t sim_slot_memory_len(const struct sim *sim)
 {
-    return slot->sim->load.data_len + 2 * (size_t)SIM_GUARD_LEN;
+    return sim->load.data_len + 2 * (size_t)SIM_GUARD_LEN;
 }
 
 void sim_slot_poison(struct sim_slot *slot)
 {
     slot->poison = (uint8_t)(0xa0 + (slot->poison + 1) % 0x50);
-    memset(slot->memory, slot->poison, memory_len(slot));
+    memset(slot->memory, slot->poison, sim_slot_memory_len(slot->sim));
     memset(&slot->io, slot->poison, sizeof(slot->io));
 }
 
@@ -37,7 +37,7 @@ void sim_slot_check(struct sim_slot *slot)
 {
     if (slot->sim->over)
         return;
-    if (!all_poison(slot->memory, memory_len(slot), slot->poison))
+    if (!all_poison(slot->memory, sim_slot_memory_len(slot->sim), slot->poison))
         sim_fail(&slot->sim->record, "slot %u: data were touched after done()", slot->number);
     if (!all_poison((const uint8_t *)&slot->io, sizeof(slot->io), slot->poison))
         sim_fail(&slot->sim->record, "slot %u: the request was touched after done()", slot->number);
@@ -94,7 +94,7 @@ static void fill_pattern(struct sim_slot *slot, uint8_t *to)
 static void write_begin(struct sim_slot *slot, bool zeroes, bool perhaps)
 {
     slot->write =
-        sim_oracle_write_begin(slot->sim, slot->lun, slot->lba, slot->cnt, zeroes, perhaps);
+        sim_oracle_write_begin(slot->sim, slot->disk, slot->lba, slot->cnt, zeroes, perhaps);
 }
 
 static uint64_t lun_field(const struct sim_slot *slot)
@@ -123,7 +123,7 @@ static void draw_zeroes(struct sim_slot *slot)
 }
 
 /* The same CDB must not be out twice, or the oracle could not tell the two apart. */
-static bool once_begin(struct sim_slot *slot, const uint8_t *cdb, unsigned cdb_len)
+static bool once_begin(struct sim_slot *slot, const uint8_t *cdb, unsigned cdb_len, bool tells)
 {
     struct sim_oracle *o = &slot->sim->oracle;
     uint8_t full[SIM_CDB_LEN] = {0};
@@ -133,7 +133,7 @@ static bool once_begin(struct sim_slot *slot, const uint8_t *cdb, unsigned cdb_l
             memcmp(o->once[i].cdb, full, sizeof(full)) == 0)
             return false;
     }
-    sim_oracle_once_begin(slot->sim, slot->number, lun_field(slot), cdb, cdb_len);
+    sim_oracle_once_begin(slot->sim, slot->number, lun_field(slot), cdb, cdb_len, tells);
     return true;
 }
 
@@ -151,17 +151,27 @@ static void draw_compare(struct sim_slot *slot)
     slot->cnt = 1;
     iskra_put_be64(cdb + 2, slot->lba);
     cdb[13] = 1;
-    if (!once_begin(slot, cdb, 16)) {
+    if (!once_begin(slot, cdb, 16, false)) {
         draw_read(slot);
         return;
     }
-    uint32_t version = sim->oracle.newest[slot->lun][slot->lba];
+    uint32_t version = sim->oracle.newest[slot->disk][slot->lba];
     uint32_t before = version ? sim->oracle.versions[version].write : 0;
     write_begin(slot, false, false);
     begin(slot, ISKRA_COMPARE_AND_WRITE, 2 * half);
     slot->io.len = half;
     sim_oracle_pattern(sim, before, slot->lba, data_of(slot));
     fill_pattern(slot, data_of(slot) + half);
+}
+
+/* Room for more than the CDB moves: the target tells how much was left over. */
+static uint32_t spare_len(struct sim_slot *slot)
+{
+    struct sim *sim = slot->sim;
+    uint64_t room = (uint64_t)(sim->plan.max_blocks - slot->cnt) * sim->plan.block_len;
+    if (room == 0 || !sim_random_chance(&sim->odd_random, sim->plan.spare))
+        return 0;
+    return (uint32_t)sim_random_range(&sim->odd_random, 1, room);
 }
 
 static void draw_raw(struct sim_slot *slot)
@@ -172,13 +182,15 @@ static void draw_raw(struct sim_slot *slot)
     slot->cdb[0] = out ? OPCODE_WRITE12 : OPCODE_READ12;
     iskra_put_be32(slot->cdb + 2, (uint32_t)slot->lba);
     iskra_put_be32(slot->cdb + 6, slot->cnt);
-    if (!once_begin(slot, slot->cdb, 12)) {
+    if (!once_begin(slot, slot->cdb, 12, true)) {
         draw_read(slot);
         return;
     }
     if (out)
         write_begin(slot, false, false);
-    begin(slot, ISKRA_RAW, (size_t)slot->cnt * sim->plan.block_len);
+    slot->spare_len = spare_len(slot);
+    begin(slot, ISKRA_RAW, (size_t)slot->cnt * sim->plan.block_len + slot->spare_len);
+    slot->io.len += slot->spare_len;
     slot->io.offset = 0;
     slot->io.cdb = slot->cdb;
     slot->io.cdb_len = 12;
@@ -190,6 +202,8 @@ static void draw_raw(struct sim_slot *slot)
 static void place(struct sim_slot *slot, uint64_t lba, uint32_t cnt)
 {
     slot->lun = slot->sim->plan.handle_lun[slot->handle->number];
+    slot->disk = slot->handle->disk;
+    slot->spare_len = 0;
     slot->lba = lba;
     slot->cnt = cnt;
     slot->write = 0;
@@ -237,10 +251,10 @@ void sim_request_verify(struct sim_slot *slot)
 
 /* ---- judging ---- */
 
-static void once_end(struct sim_slot *slot)
+static void once_end(struct sim_slot *slot, bool good)
 {
     if (slot->sim->oracle.once[slot->number].live)
-        sim_oracle_once_end(slot->sim, slot->number);
+        sim_oracle_once_end(slot->sim, slot->number, good);
 }
 
 static void judge_good(struct sim_slot *slot)
@@ -249,11 +263,16 @@ static void judge_good(struct sim_slot *slot)
     const struct iskra_io *io = &slot->io;
     bool raw_in = io->op == ISKRA_RAW && !(io->flags & ISKRA_IO_DATA_OUT);
     if (io->op == ISKRA_FLUSH)
-        sim_oracle_flushed(sim, slot->lun, slot->begin);
-    if ((io->op == ISKRA_READ || raw_in) && io->residual == 0)
-        sim_oracle_read(sim, "a read", slot->lun, slot->lba, slot->cnt, data_of(slot), slot->begin);
+        sim_oracle_flushed(sim, slot->disk, slot->begin);
+    if (io->residual != slot->spare_len)
+        sim_fail(&sim->record,
+                 "operation %d ends with residual %u, and %u bytes had nothing to move", io->op,
+                 (unsigned)io->residual, slot->spare_len);
+    if (io->op == ISKRA_READ || raw_in)
+        sim_oracle_read(sim, "a read", slot->disk, slot->lba, slot->cnt, data_of(slot),
+                        slot->begin);
     if (io->op == ISKRA_COMPARE_AND_WRITE)
-        sim_oracle_read(sim, "a comparison", slot->lun, slot->lba, slot->cnt, data_of(slot),
+        sim_oracle_read(sim, "a comparison", slot->disk, slot->lba, slot->cnt, data_of(slot),
                         slot->begin);
     if (slot->write)
         sim_oracle_write_end(sim, slot->write, SIM_OUTCOME_DONE, (io->flags & ISKRA_IO_FUA) != 0);
@@ -291,18 +310,18 @@ void sim_request_judge(struct sim_slot *slot)
         judge_good(slot);
     else
         judge_bad(slot);
-    once_end(slot);
+    once_end(slot, slot->io.status == 0);
 }
 
 void sim_request_refused(struct sim_slot *slot)
 {
     if (slot->write)
         sim_oracle_write_end(slot->sim, slot->write, SIM_OUTCOME_NOTHING, false);
-    once_end(slot);
+    once_end(slot, false);
 }
 
 /* It may happen, now or later, or not; its memory is ours again. */
 void sim_request_detached(struct sim_slot *slot)
 {
-    once_end(slot);
+    once_end(slot, false);
 }

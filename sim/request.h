@@ -16,6 +16,7 @@ void sim_request_judge(struct sim_slot *slot);
 void sim_request_refused(struct sim_slot *slot);
 void sim_request_detached(struct sim_slot *slot);
 
+size_t sim_slot_memory_len(const struct sim *sim); /* bytes */
 /* Nobody may touch the slot's memory from here on; check tells. */
 void sim_slot_poison(struct sim_slot *slot);
 void sim_slot_check(struct sim_slot *slot);

@@ -24,6 +24,7 @@ static void run(struct sim *sim)
     sim->load.next_ns = sim->clock.now_ns;
     while (!sim->record.failed) {
         sim_workload_step(sim);
+        sim_network_judge_idle(sim);
         uint64_t now_ns = sim->clock.now_ns;
         if (!sim->calm && (sim->load.issued >= sim->plan.io_cnt || now_ns >= faults_end_ns)) {
             sim_faults_end(sim);
@@ -56,6 +57,8 @@ bool sim_run(struct sim *sim)
         sim->marks->request_cnt += sim->load.ended;
         sim->marks->conn_cnt += sim->network.conn_cnt;
     }
+    if (sim->record.failed && sim->leaves_ruins)
+        return false;
     sim_world_unmake(sim);
     sim_workload_done(sim);
     return !sim->record.failed;

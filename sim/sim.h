@@ -23,13 +23,16 @@ struct sim {
     struct sim_plan plan;
     struct sim_clock clock;
     struct sim_record record;
-    struct sim_random net_random, lib_random, load_random, fault_random, target_random;
+    struct sim_random net_random, lib_random, load_random, fault_random, target_random, odd_random;
     bool calm; /* the faults are over */
     bool over; /* nothing is judged any more */
+    bool
+        leaves_ruins; /* a run that failed ends as it is: what is left may not bear being touched */
 
     struct sim_network network;
     struct sim_portals portals;
-    struct sim_disk disks[SIM_LUN_CNT];
+    struct sim_disk disks[SIM_DISK_CNT]; /* those that belong there, and those that do not */
+    bool swapped[SIM_LUN_CNT];           /* which of the two is there */
     struct sim_old_tags old_tags[SIM_HANDLE_CNT];
     struct sim_faults faults;
 

@@ -20,6 +20,7 @@ void sim_wire_init(struct sim_wire *wire, struct sim *sim, unsigned conn_number)
     wire->tag_cnt = 0;
     wire->text_len = 0;
     wire->next_cmd_sn = wire->max_cmd_sn = 0;
+    wire->last_ns = sim->clock.now_ns;
     memset(wire->isid, 0, sizeof(wire->isid));
 }
 
@@ -107,7 +108,7 @@ static void tag_begin(struct sim_wire *wire, const uint8_t *bhs)
                             .ref = iskra_get_be32(bhs + 20),
                             .once = -1};
     if (opcode == ISKRA_OP_SCSI_CMD)
-        tag->once = sim_oracle_once_sent(wire->sim, tag->lun, bhs + 32);
+        tag->once = sim_oracle_once_sent(wire->sim, tag->lun, bhs + 32, &tag->generation);
 }
 
 void sim_wire_done(struct sim_wire *wire)
@@ -149,9 +150,18 @@ static void data_out_judge(struct sim_wire *wire, const uint8_t *bhs)
                  wire->conn_number, iskra_bhs_itt(bhs));
 }
 
+uint64_t sim_wire_idle_ns(const struct sim_wire *wire)
+{
+    bool open = !iskra_serial_gt(wire->next_cmd_sn, wire->max_cmd_sn);
+    return wire->full_feature && wire->tag_cnt == 0 && open
+               ? wire->sim->clock.now_ns - wire->last_ns
+               : 0;
+}
+
 void sim_wire_sent(struct sim_wire *wire, const uint8_t *bhs)
 {
     uint8_t opcode = iskra_bhs_opcode(bhs);
+    wire->last_ns = wire->sim->clock.now_ns;
     if (wire->sim->over)
         return;
     if (opcode == ISKRA_OP_LOGIN) {
@@ -199,6 +209,7 @@ static void tmf_ended(struct sim_wire *wire, const uint8_t *bhs, const struct si
 void sim_wire_received(struct sim_wire *wire, const uint8_t *bhs)
 {
     wire->text_len = iskra_bhs_opcode(bhs) == ISKRA_OP_LOGIN_RSP ? wire->text_len : 0;
+    wire->last_ns = wire->sim->clock.now_ns;
     if (wire->sim->over)
         return;
     if (iskra_bhs_opcode(bhs) == ISKRA_OP_LOGIN_RSP) {
@@ -243,16 +254,17 @@ static void login_ended(struct sim_wire *wire, const uint8_t *bhs, struct sim_pd
 }
 
 /* A status that says that the command has not been executed. */
-static bool not_executed(const struct sim_wire *wire, const uint8_t *bhs)
+static void refused_judge(struct sim_wire *wire, const uint8_t *bhs, const struct sim_tag *tag)
 {
-    if (bhs[2] != RESPONSE_COMPLETED)
-        return false;
-    if (bhs[3] == ISKRA_STATUS_BUSY || bhs[3] == ISKRA_STATUS_TASK_SET_FULL)
-        return true;
-    if (bhs[3] != ISKRA_STATUS_CHECK_CONDITION || wire->text_len <= 4)
-        return false;
-    uint8_t key = wire->text[4] & 0xf; /* RFC 7143 11.4.7: behind its length; SPC-4 4.5.3 */
-    return key == ISKRA_SENSE_UNIT_ATTENTION || key == ISKRA_SENSE_NOT_READY;
+    bool busy = bhs[3] == ISKRA_STATUS_BUSY || bhs[3] == ISKRA_STATUS_TASK_SET_FULL;
+    bool sense = bhs[3] == ISKRA_STATUS_CHECK_CONDITION && wire->text_len > 4;
+    uint8_t key =
+        sense ? wire->text[4] & 0xf : 0; /* RFC 7143 11.4.7: behind its length; SPC-4 4.5.3 */
+    bool attention = key == ISKRA_SENSE_UNIT_ATTENTION;
+    if (tag->once < 0 || bhs[2] != RESPONSE_COMPLETED)
+        return;
+    if (busy || attention || key == ISKRA_SENSE_NOT_READY)
+        sim_oracle_once_refused(wire->sim, tag->once, tag->generation, attention);
 }
 
 static void rejected(struct sim_wire *wire)
@@ -273,8 +285,8 @@ void sim_wire_received_all(struct sim_wire *wire, struct sim_pdu *up, struct sim
         login_ended(wire, bhs, up, down);
         return;
     case ISKRA_OP_SCSI_RSP:
-        if (tag && tag->once >= 0 && not_executed(wire, bhs))
-            sim_oracle_once_refused(wire->sim, tag->once);
+        if (tag)
+            refused_judge(wire, bhs, tag);
         tag_end(wire, tag);
         break;
     case ISKRA_OP_DATA_IN:

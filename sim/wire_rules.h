@@ -23,6 +23,7 @@ struct sim_tag {
     uint32_t ref;
     uint64_t lun;
     int once; /* number of the operation that may be executed once; -1: none */
+    unsigned generation;
 };
 
 struct sim_wire {
@@ -31,6 +32,7 @@ struct sim_wire {
     bool full_feature;
     uint8_t isid[ISKRA_ISID_LEN];
     uint32_t next_cmd_sn, max_cmd_sn;
+    uint64_t last_ns; /* when a PDU was last sent or received */
     unsigned tag_cnt;
     struct sim_tag tags[SIM_TAG_CNT];
     uint32_t text_len;
@@ -46,6 +48,10 @@ struct sim_old_tags {
 
 void sim_wire_init(struct sim_wire *wire, struct sim *sim, unsigned conn_number);
 void sim_wire_done(struct sim_wire *wire);
+
+/* Nobody waits for an answer, and nothing would keep the next command from being sent. For how long
+ * already? */
+uint64_t sim_wire_idle_ns(const struct sim_wire *wire);
 
 void sim_wire_sent(struct sim_wire *wire, const uint8_t *bhs);
 void sim_wire_received(struct sim_wire *wire, const uint8_t *bhs);

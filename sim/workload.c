@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <iskra/session.h>
+
 #include "sim/request.h"
 #include "sim/sim.h"
 
@@ -18,11 +20,12 @@ void sim_workload_init(struct sim *sim)
     load->data_len = (size_t)plan->max_blocks * plan->block_len;
     load->rest_ns = plan->think_ns;
     load->slots = calloc(plan->depth, sizeof(*load->slots));
+    load->memory = malloc(plan->depth * sim_slot_memory_len(sim));
     for (unsigned i = 0; i < plan->depth; i++) {
         struct sim_slot *slot = &load->slots[i];
         slot->sim = sim;
         slot->number = i;
-        slot->memory = malloc(load->data_len + 2 * (size_t)SIM_GUARD_LEN);
+        slot->memory = load->memory + i * sim_slot_memory_len(sim);
         sim_slot_poison(slot);
     }
     for (unsigned i = 0; i < plan->handle_cnt; i++)
@@ -31,9 +34,39 @@ void sim_workload_init(struct sim *sim)
 
 void sim_workload_done(struct sim *sim)
 {
-    for (unsigned i = 0; sim->load.slots && i < sim->plan.depth; i++)
-        free(sim->load.slots[i].memory);
+    free(sim->load.memory);
     free(sim->load.slots);
+}
+
+void sim_workload_moved(struct sim *sim, const struct iovec *iov, int iov_cnt, const char *how)
+{
+    struct sim_workload *load = &sim->load;
+    uintptr_t begin = (uintptr_t)load->memory, slot_len = sim_slot_memory_len(sim);
+    for (int i = 0; i < iov_cnt && !sim->over; i++) {
+        uintptr_t at = (uintptr_t)iov[i].iov_base;
+        if (at < begin || at >= begin + sim->plan.depth * slot_len)
+            continue;
+        const struct sim_slot *slot = &load->slots[(at - begin) / slot_len];
+        if (slot->state == SIM_SLOT_FREE)
+            sim_fail(&sim->record, "slot %u: data are %s after done()", slot->number, how);
+    }
+}
+
+uint64_t sim_workload_waits_ns(const struct sim *sim, const uint8_t *isid)
+{
+    uint64_t waits_ns = 0;
+    for (unsigned i = 0; i < sim->plan.depth; i++) {
+        const struct sim_slot *slot = &sim->load.slots[i];
+        struct iskra_session_info info;
+        if (slot->state != SIM_SLOT_OUT || slot->canceled ||
+            slot->handle->state != SIM_HANDLE_OPEN ||
+            sim->clock.now_ns - slot->submit_ns <= waits_ns)
+            continue;
+        iskra_session_info(slot->handle->lun, &info);
+        if (memcmp(info.isid, isid, sizeof(info.isid)) == 0)
+            waits_ns = sim->clock.now_ns - slot->submit_ns;
+    }
+    return waits_ns;
 }
 
 /* ---- when ---- */
@@ -54,6 +87,20 @@ static void rest_end(struct sim *sim)
 
 /* ---- LUNs ---- */
 
+/* One that does not say who it is may be taken for another later: it is of no use. */
+static void see_disk(struct sim_handle *handle)
+{
+    struct sim *sim = handle->sim;
+    struct iskra_lun_info info;
+    iskra_lun_info(handle->lun, &info);
+    handle->disk = sim->plan.handle_lun[handle->number];
+    if (!sim_plan_has(&sim->plan, SIM_FAULT_SWAP))
+        return;
+    handle->disk = sim_disk_by_serial(info.serial);
+    if (handle->disk == SIM_DISK_CNT)
+        handle->failed_cnt = FAILED_MAX;
+}
+
 static void opened(void *arg, int status, struct iskra_lun *lun, const struct iskra_error *err)
 {
     struct sim_handle *handle = arg;
@@ -65,6 +112,8 @@ static void opened(void *arg, int status, struct iskra_lun *lun, const struct is
     handle->state = lun ? SIM_HANDLE_OPEN : SIM_HANDLE_CLOSED;
     handle->failed_cnt = 0;
     rest_end(sim);
+    if (lun)
+        see_disk(handle);
     if (!lun) {
         sim_note_text(&sim->record, err->text);
         handle->retry_ns =
@@ -108,6 +157,7 @@ static void submit(struct sim_slot *slot)
 {
     struct sim *sim = slot->sim;
     slot->state = SIM_SLOT_OUT;
+    slot->submit_ns = sim->clock.now_ns;
     sim->load.out++;
     sim->load.in_submit = true;
     int rc = iskra_submit(slot->handle->lun, &slot->io);
@@ -142,7 +192,7 @@ static struct sim_handle *handle_find(struct sim *sim)
     unsigned from = (unsigned)sim_random_below(&sim->load_random, cnt);
     for (unsigned i = 0; i < cnt; i++) {
         struct sim_handle *handle = &sim->load.handles[(from + i) % cnt];
-        if (handle->state == SIM_HANDLE_OPEN)
+        if (handle->state == SIM_HANDLE_OPEN && handle->disk < SIM_DISK_CNT)
             return handle;
     }
     return NULL;

@@ -34,6 +34,7 @@ struct sim_handle {
     uint64_t retry_ns;   /* not opened again before */
     uint64_t verify_lba;
     bool verified;
+    uint32_t disk; /* that was behind the LUN when it was opened, and has to be for good */
 };
 
 struct sim_slot {
@@ -43,12 +44,14 @@ struct sim_slot {
     enum sim_slot_state state;
     struct sim_handle *handle;
     bool canceled, verifies;
-    uint32_t lun;
+    uint32_t lun, disk;
     uint64_t lba, begin;
     uint32_t cnt, write; /* write: of the oracle, 0: none */
+    uint32_t spare_len;  /* of a raw CDB: bytes for which there is room, and no data */
     uint8_t cdb[16];
+    uint64_t submit_ns;
     struct iovec iov[3];
-    uint8_t *memory; /* guard, data, guard */
+    uint8_t *memory; /* guard, data, guard; a piece of the workload's */
     uint8_t poison;
 };
 
@@ -56,6 +59,7 @@ struct sim_workload {
     struct sim_handle handles[SIM_HANDLE_CNT];
     struct sim_slot *slots; /* plan.depth of them */
     size_t data_len;        /* of a slot */
+    uint8_t *memory;        /* of all slots */
     unsigned issued, ended, out;
     bool in_submit;
     uint64_t next_ns; /* when it has something to do by itself */
@@ -64,6 +68,13 @@ struct sim_workload {
 
 void sim_workload_init(struct sim *sim);
 void sim_workload_done(struct sim *sim);
+
+/* Bytes are about to be moved from or to there: not if that is a slot's and its request has ended.
+ */
+void sim_workload_moved(struct sim *sim, const struct iovec *iov, int iov_cnt, const char *how);
+
+/* Does a request of this session wait, and for how long? */
+uint64_t sim_workload_waits_ns(const struct sim *sim, const uint8_t *isid);
 
 /* Does what is due; next_ns is set. */
 void sim_workload_step(struct sim *sim);

@@ -23,8 +23,9 @@ bool sim_world_make(struct sim *sim)
     sim_random_init(&sim->load_random, seed, 4);
     sim_random_init(&sim->fault_random, seed, 5);
     sim_random_init(&sim->target_random, seed, 6);
+    sim_random_init(&sim->odd_random, seed, 8);
     sim_network_init(sim);
-    for (uint32_t i = 0; i < sim->plan.lun_cnt; i++)
+    for (uint32_t i = 0; i < SIM_DISK_CNT; i++)
         sim_disk_init(&sim->disks[i], sim, i);
     sim_oracle_init(sim);
     sim_portals_init(sim);
@@ -57,6 +58,6 @@ void sim_world_unmake(struct sim *sim)
     sim_portals_done(sim);
     sim_network_done(sim);
     sim_oracle_done(sim);
-    for (uint32_t i = 0; i < sim->plan.lun_cnt; i++)
+    for (uint32_t i = 0; i < SIM_DISK_CNT; i++)
         sim_disk_done(&sim->disks[i]);
 }

@@ -4,7 +4,8 @@
  * DataPDUInOrder and DataSequenceInOrder are always Yes here, so the bytes of a command come in
  * order and one number per command, taken_len, says what has come. A command that has failed is
  * answered only when every sequence that was begun or asked for has ended: until then its Data-Out
- * is dropped (RFC 7143 7.3). Which bytes go where is write.c's matter. */
+ * is dropped (RFC 7143 7.3). With early_status it is answered at once, and what comes for it later
+ * finds no task. Which bytes go where is write.c's matter. */
 #include "target/conn.h"
 
 #include <string.h>
@@ -55,6 +56,7 @@ static uint32_t ttt_of(const struct iskra_target_conn *conn, const struct target
 static void settle(struct iskra_target_conn *conn, struct target_task *task)
 {
     bool open = task->unsolicited || outstanding(task) > 0;
+    open = open && !(failed(task) && conn->target->options.early_status);
     bool more = !failed(task) && task->asked_len < task->out_len;
     if (more && !task->unsolicited && outstanding(task) < conn->keys.value[KEY_MAX_R2T]) {
         target_task_enter(conn, task, TASK_ASKING);

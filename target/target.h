@@ -97,7 +97,9 @@ struct iskra_target_options {
         max_data_in; /* 262144: largest Data-In payload, 512..262144; the initiator's limit too */
     bool separate_status; /* false: GOOD comes in the last Data-In; true: always in a SCSI Response
                            */
-    uint32_t cmd_window;  /* 128: commands in flight per session, 1..4096 */
+    bool
+        early_status; /* false; true: a write that fails is answered at once, while its data come */
+    uint32_t cmd_window;          /* 128: commands in flight per session, 1..4096 */
     uint32_t max_transfer_blocks; /* 0 = no limit; told in VPD page B0h and enforced */
     uint32_t max_sessions;        /* 1024 */
     uint32_t max_conns;           /* 2048, those still logging in included */

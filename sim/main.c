@@ -16,7 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef ISKRA_PLANTED_BUGS
+#include "sim/plant.h"
+#endif
 #include "sim/sim.h"
+
+#ifdef ISKRA_PLANTED_BUGS
+#define PLANTED true
+#else
+#define PLANTED false
+#endif
 
 #define JOB_CNT 64u
 #define SEED_S                                                                                     \
@@ -64,6 +73,7 @@ static struct result run_once(struct sim *sim, uint64_t seed, bool words, FILE *
     sim_plan_draw(&sim->plan, seed);
     sim_record_init(&sim->record, &sim->clock, words, print);
     sim->marks = marks;
+    sim->leaves_ruins = PLANTED;
     bool ok = sim_run(sim);
     return (struct result){ok, sim->record.hash};
 }
@@ -71,6 +81,9 @@ static struct result run_once(struct sim *sim, uint64_t seed, bool words, FILE *
 static void tell_failure(struct sim *sim, uint64_t seed)
 {
     printf("FAILED: seed %llu: %s\n", (unsigned long long)seed, sim->record.failure);
+    fflush(stdout);
+    if (sim->leaves_ruins)
+        return;
     sim_record_done(&sim->record);
     (void)run_once(sim, seed, true, NULL, NULL); /* once more, to keep its words */
     sim_record_print_last(&sim->record, stdout);
@@ -178,6 +191,9 @@ static void usage(FILE *to)
           "  --jobs N           processes, default 1\n"
           "  --trace            print each event\n"
           "  --marks            which fault has met which state of a session\n"
+#ifdef ISKRA_PLANTED_BUGS
+          "  --plant NAME       with this bug; \"list\": which there are\n"
+#endif
           "Exit: 0 all as it should be, 1 a failure (its seed is printed), 2 wrong usage.\n",
           to);
 }
@@ -201,17 +217,36 @@ static uint64_t random_seed(void)
     return seed >> 16;
 }
 
+#ifdef ISKRA_PLANTED_BUGS
+static void plant(const char *word)
+{
+    bool list = strcmp(word, "list") == 0;
+    if (list)
+        sim_plants_print(stdout);
+    else if (!sim_plant(word))
+        fprintf(stderr, "iskra-sim-planted: there is no bug %s\n", word);
+    else
+        return;
+    exit(list ? 0 : 2);
+}
+#endif
+
 static void options_parse(int argc, char **argv)
 {
-    static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-                                            {"seeds", required_argument, NULL, 'n'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"time", required_argument, NULL, 't'},
-                                            {"jobs", required_argument, NULL, 'j'},
-                                            {"trace", no_argument, NULL, 'T'},
-                                            {"marks", no_argument, NULL, 'm'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+#ifdef ISKRA_PLANTED_BUGS
+        {"plant", required_argument, NULL, 'p'},
+#endif
+        {"seed", required_argument, NULL, 's'},
+        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},
+        {"time", required_argument, NULL, 't'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"trace", no_argument, NULL, 'T'},
+        {"marks", no_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 's':
@@ -236,6 +271,11 @@ static void options_parse(int argc, char **argv)
         case 'm':
             opt.marks = true;
             break;
+#ifdef ISKRA_PLANTED_BUGS
+        case 'p':
+            plant(optarg);
+            break;
+#endif
         default:
             usage(c == 'h' ? stdout : stderr);
             exit(c == 'h' ? 0 : 2);

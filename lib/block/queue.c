@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "planted.h"
 #include "trace.h"
 
 static const char *const owner_names[ISKRA_OWNER_CNT] = {
@@ -242,6 +243,8 @@ void iskra_requeue_request(struct iskra_request *rq)
         (void)iskra_kill_request(rq); /* just made QUEUE's */
         return;
     }
+    if (ISKRA_PLANTED(REQUEUE_LOST) && !rq->preempt)
+        return;
     /* Decision 12: those dispatched before it stay in front, and so do internal requests that were
      * put at the head; everything else was behind it and stays behind. */
     struct iskra_list *pos = q->requests.next;
@@ -257,7 +260,7 @@ void iskra_requeue_request(struct iskra_request *rq)
 bool iskra_complete_request(struct iskra_request *rq)
 {
     ISKRA_STEP(&rq->queue->round->trace, COMPLETE_REQUEST, 0);
-    if (rq->owner != ISKRA_OWNER_TARGET)
+    if (rq->owner != ISKRA_OWNER_TARGET && !ISKRA_PLANTED(OWNER_UNCHECKED))
         return false;
     queue_softirq(rq);
     return true;

@@ -8,6 +8,7 @@
 #include "iscsi/class.h"
 #include "iscsi/conn.h"
 #include "iscsi/session.h"
+#include "planted.h"
 
 static void failure_count(struct iskra_conn *conn, enum iskra_conn_error error)
 {
@@ -89,7 +90,7 @@ int iskra_start_conn(struct iskra_conn *conn, struct iskra_error *err)
     conn->exp_stat_sn = s->params.exp_stat_sn;
     s->window.queued_cmd_sn = s->window.cmd_sn;
     /* A new age makes answers to tags of the earlier life recognisable. */
-    if (conn->stop_flag == ISKRA_CONN_STOP_RECOVER)
+    if (conn->stop_flag == ISKRA_CONN_STOP_RECOVER && !ISKRA_PLANTED(AGE_KEPT))
         s->age = (s->age + 1) & ISKRA_ITT_AGE_MASK;
     conn->stop_flag = ISKRA_CONN_STOP_NONE;
     conn->stage = ISKRA_CONN_STAGE_STARTED;

@@ -7,6 +7,7 @@
 #include "iscsi/eh.h"
 #include "iscsi/ping.h"
 #include "iscsi/session.h"
+#include "planted.h"
 
 const char *iskra_task_state_name(enum iskra_task_state state)
 {
@@ -131,6 +132,8 @@ void iskra_complete_task(struct iskra_task *task, enum iskra_task_state state)
     task->state = state;
     task->tcp.running = false;
     iskra_eh_task_ended(task);
+    if (ISKRA_PLANTED(LOAN_FORGOTTEN))
+        task->refs = 1;
     iskra_task_put(task);
 }
 

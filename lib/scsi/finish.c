@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "planted.h"
 #include "scsi/block_status.h"
 #include "scsi/cache.h"
 #include "scsi/dispatch.h"
@@ -290,6 +291,8 @@ static uint32_t good_bytes(const struct iskra_scsi_request *sreq)
 
     if (iskra_scsi_request_is_block(sreq))
         return iskra_disk_good_bytes(sreq);
+    if (ISKRA_PLANTED(RESIDUAL_IGNORED))
+        return cmnd->transfer_len;
     return cmnd->residual < cmnd->transfer_len ? cmnd->transfer_len - cmnd->residual : 0;
 }
 
@@ -341,6 +344,8 @@ static void act(struct iskra_scsi_request *sreq)
     sreq->cmnd.result = ISKRA_RESULT(d.host_byte, ISKRA_RESULT_STATUS(sreq->cmnd.result));
     if (d.disposition != ISKRA_DISPOSITION_SUCCESS && out_of_time(sreq))
         d.disposition = ISKRA_DISPOSITION_SUCCESS;
+    if (ISKRA_PLANTED(ATTENTION_SWALLOWED) && sreq->kind == ISKRA_REQUEST_RAW && d.unit_attention)
+        d.disposition = ISKRA_DISPOSITION_NEEDS_RETRY;
     switch (d.disposition) {
     case ISKRA_DISPOSITION_NEEDS_RETRY:
         iskra_scsi_try_again(sreq);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "planted.h"
 #include "scsi/cache.h"
 #include "scsi/block_status.h"
 #include "scsi/device.h"
@@ -162,6 +163,8 @@ int iskra_scsi_submit_compare_and_write(struct iskra_scsi_request *sreq, const s
     if (rc != 0)
         return rc;
     sreq->offset = offset;
+    if (ISKRA_PLANTED(COMPARE_RETRIED))
+        sreq->allowed = sreq->sdev->retries_allowed;
     submit(sreq, ISKRA_REQUEST_COMPARE_AND_WRITE, iov, iov_cnt, len);
     return 0;
 }

@@ -143,6 +143,18 @@ int iskra_identity_compare(const struct iskra_sdev *was, const struct iskra_sdev
     return rc != 0 ? rc : compare_block_len(err, was, is);
 }
 
+static void tell_of_protection(const struct iskra_sdev *sdev)
+{
+    const struct iskra_shost *host = sdev->host;
+    char line[60];
+
+    if (host->ops->note == NULL)
+        return;
+    snprintf(line, sizeof(line), "LUN %" PRIu32 " is %s now", number_of(sdev),
+             sdev->write_protected ? "write-protected" : "writable");
+    host->ops->note(host->ops_arg, true, line);
+}
+
 /* What may change and leave it the same disk. */
 static void take_facts(struct iskra_sdev *sdev, const struct iskra_sdev *is)
 {
@@ -150,7 +162,10 @@ static void take_facts(struct iskra_sdev *sdev, const struct iskra_sdev *is)
 
     if (!is->capacity_known || !sdev->capacity_known)
         return;
+    bool protection_changed = sdev->write_protected != is->write_protected;
     sdev->write_protected = is->write_protected;
+    if (protection_changed)
+        tell_of_protection(sdev);
     sdev->protection = is->protection;
     sdev->fua = is->fua;
     sdev->write_cache = is->write_cache;

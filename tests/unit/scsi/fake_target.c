@@ -89,7 +89,7 @@ static void answer_mode_sense(struct fake_target *t, struct iskra_cmnd *cmnd, ui
 {
     uint8_t buf[64], caching[ISKRA_MODE_CACHING_LEN];
     const struct iskra_mode_caching fields = {.wce = t->wce};
-    struct iskra_mode mode = {.write_protected = true, .dpofua = t->dpofua};
+    struct iskra_mode mode = {.write_protected = !t->writable, .dpofua = t->dpofua};
 
     if (page == ISKRA_MODE_PAGE_ALL ? t->caching_among_all : t->caching_by_name) {
         mode.pages = caching;

@@ -23,7 +23,7 @@ struct fake_target {
     unsigned lun_cnt;
     bool no_report_luns, no_well_known, no_capacity16;
     /* MODE SENSE: is there a caching page, among all pages and by its name; what it says */
-    bool caching_among_all, caching_by_name, wce, dpofua;
+    bool caching_among_all, caching_by_name, wce, dpofua, writable;
     unsigned ua_cnt; /* that many commands are answered with a unit attention */
     /* true: answered */
     bool (*lie)(struct fake_target *t, struct iskra_cmnd *cmnd, const struct iskra_cdb *cdb);

@@ -168,6 +168,28 @@ static void another_size_is_taken_over_and_told(void **state)
     assert_int_equal(iskra_scsi_submit_read(&io->sreq, &io->iov, 1, 1000 * 512, 512), -ERANGE);
 }
 
+static void write_protection_is_taken_over_and_told(void **state)
+{
+    struct fake_target *t = *state;
+    struct iskra_sdev *sdev = open_disk(t, 3);
+
+    for (unsigned i = 0; i < 3; i++) {
+        lose(t);
+        t->writable = i != 1;
+        t->rig->eh.note_cnt = 0;
+        come_back(t);
+        run(t, RIG_S);
+        assert_int_equal(sdev->write_protected, i == 1);
+        assert_true(
+            rig_noted(t->rig, i == 1 ? "LUN 3 is write-protected now" : "LUN 3 is writable now"));
+    }
+    lose(t); /* no news */
+    t->rig->eh.note_cnt = 0;
+    come_back(t);
+    run(t, RIG_S);
+    assert_int_equal(t->rig->eh.note_cnt, 0);
+}
+
 static void unit_attentions_are_drained_and_each_is_told(void **state)
 {
     struct fake_target *t = *state;
@@ -460,6 +482,7 @@ int main(void)
         T(a_lun_that_is_gone_is_said_to_be),
         T(another_block_length_is_another_disk),
         T(another_size_is_taken_over_and_told),
+        T(write_protection_is_taken_over_and_told),
         T(unit_attentions_are_drained_and_each_is_told),
         T(a_lost_write_that_is_told_then_fails_the_next_flush),
         T(a_session_lost_in_the_middle_begins_anew),

@@ -245,7 +245,10 @@ static void step_done(struct iskra_scsi_request *sreq)
         probe_end(p, iskra_fail(&p->error, ISKRA_E_CANCELED, ECANCELED, "scan cancelled"));
         return;
     }
-    if (!p->again && p->life != p->sdev->host->life) {
+    /* A step that was not answered in time may be what the session was lost for: it would be the
+     * next time, too. */
+    bool expired = status != 0 && p->error.code == ISKRA_E_TIMEOUT_SCSI;
+    if (!p->again && !expired && p->life != p->sdev->host->life) {
         begin_anew(p);
         return;
     }

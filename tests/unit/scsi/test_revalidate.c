@@ -473,6 +473,31 @@ static void a_lun_whose_session_is_lost_over_and_over_is_not_opened_for_ever(voi
     assert_string_equal(t->error.text, "the session was lost 16 times while the LUN was looked at");
 }
 
+/* The session was lost for its sake: neither INQUIRY nor the abort was answered. */
+static void a_lun_that_does_not_answer_is_not_asked_again_after_a_new_login(void **state)
+{
+    struct fake_target *t = *state;
+    struct rig *r = t->rig;
+
+    fake_add_disk(t, 0);
+    r->target = NULL;
+    r->verdict = ISKRA_EH_NOT_HANDLED;
+    r->eh.answer[RIG_ABORT] = RIG_EH_SILENT;
+    assert_int_equal(iskra_scan_lun(&r->host, 0, fake_lun_done, t, &t->scan, NULL), 0);
+    run(t, 25 * RIG_S);
+    iskra_shost_class_ops.block(&r->host);
+    r->session.state = ISKRA_SESSION_IN_RECOVERY;
+    rig_answer(r, r->sent_cnt - 1, ISKRA_RESULT(ISKRA_DID_TRANSPORT_DISRUPTED, 0), 0);
+    rig_eh_tell(r, RIG_ABORT, ISKRA_EH_FAILED);
+    r->target = fake_answer;
+    come_back(t);
+    rig_eh_tell(r, RIG_SESSION_RESET, ISKRA_EH_SUCCESS);
+    run(t, RIG_S);
+    assert_int_equal(t->done_cnt, 1);
+    assert_int_equal(t->status, -ETIMEDOUT);
+    assert_int_equal(t->asked[ISKRA_SCSI_INQUIRY], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +520,7 @@ int main(void)
         T(the_host_may_go_in_the_middle),
         T(a_lun_that_is_opened_while_the_session_is_lost_is_the_disk_that_is_there_afterwards),
         T(a_lun_whose_session_is_lost_over_and_over_is_not_opened_for_ever),
+        T(a_lun_that_does_not_answer_is_not_asked_again_after_a_new_login),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

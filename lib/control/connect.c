@@ -199,7 +199,7 @@ int iskra_initiator_redirect(struct iskra_initiator *ini, const char *address, b
     if (ini->redirect_cnt == ISKRA_REDIRECTS_MAX)
         return iskra_fail(err, ISKRA_E_LOGIN, ELOOP, "redirected more than %u times, last to %s",
                           ISKRA_REDIRECTS_MAX, shown);
-    if (for_good && same_place(&ini->where, &ini->home))
+    if (for_good && (same_place(&ini->where, &ini->home) || same_place(&ini->where, &ini->first)))
         ini->home = where;
     ini->redirect_cnt++;
     ini->where = where;

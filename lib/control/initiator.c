@@ -69,7 +69,7 @@ static int copy_config(struct iskra_initiator *ini, const struct iskra_initiator
     ini->cfg.offer.discovery = cfg->target_name == NULL;
     memcpy(ini->where.host, cfg->host, host_len + 1);
     ini->where.port = cfg->port;
-    ini->home = ini->where;
+    ini->first = ini->home = ini->where;
     return 0;
 }
 

@@ -70,6 +70,7 @@ struct iskra_initiator {
 
     /* Where to. */
     struct iskra_target_address where; /* the target's, then where it has moved to */
+    struct iskra_target_address first; /* what the user named */
     struct iskra_target_address home;  /* where the next login begins: permanent moves count */
     unsigned redirect_cnt;
     struct iskra_target_address visited[ISKRA_REDIRECTS_MAX + 1];

@@ -106,6 +106,12 @@ static void lost(struct iskra_initiator *ini)
     }
 }
 
+/* Every other try begins where the user said: where a target has moved to for good may go, too. */
+static const struct iskra_target_address *place_of_try(const struct iskra_initiator *ini)
+{
+    return ini->reopen.attempt % 2 == 1 ? &ini->first : &ini->home;
+}
+
 /* What is left of the last try. */
 static void forget_try(struct iskra_initiator *ini)
 {
@@ -115,7 +121,7 @@ static void forget_try(struct iskra_initiator *ini)
     iskra_initiator_stop(ini, ISKRA_STOP_RECOVER);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_XPT_WAIT);
     ini->asking = ini->logged_out = false;
-    ini->where = ini->home;
+    ini->where = *place_of_try(ini); /* of the next one */
     ini->redirect_cnt = 0;
     ini->reopen.holding = false;
 }

@@ -182,6 +182,31 @@ static void after_a_permanent_move_it_goes_where_that_led(void **state)
     fake_free(f);
 }
 
+static void where_a_permanent_move_led_may_go_as_well(void **state)
+{
+    static const char *const places[] = {"127.0.0.2:3260", "127.0.0.1:3260", "127.0.0.2:3260",
+                                         "127.0.0.1:3260"};
+    struct fake *f = up_after_a_move(2);
+    lose(f);
+    for (unsigned i = 0; i < 3; i++)
+        f->finish_error[(f->connect_cnt - 1 + i) % 8] = -ECONNREFUSED;
+    for (unsigned i = 0; i < 4; i++) {
+        fake_later(f, 10000); /* what of the time elsewhere is left as well */
+        assert_string_equal(f->last_connected_to, places[i]);
+        if (i < 3)
+            fake_connected(f);
+    }
+    fake_connected(f);
+    fake_login_status(f, 1, 2, "TargetAddress=127.0.0.3;"); /* and so it has */
+    assert_string_equal(f->last_connected_to, "127.0.0.3:3260");
+    fake_connected(f);
+    log_in_to(f, 3);
+    assert_int_equal(f->reopened_cnt, 1);
+    lose(f);
+    assert_string_equal(f->last_connected_to, "127.0.0.3:3260");
+    fake_free(f);
+}
+
 static void each_try_may_be_redirected_as_often_as_the_first_login(void **state)
 {
     struct fake *f = up_at("127.0.0.1");
@@ -352,6 +377,7 @@ int main(void)
         cmocka_unit_test(after_a_temporary_move_it_asks_again_where_it_began),
         cmocka_unit_test(a_place_that_only_sent_us_on_before_takes_no_command_too_early),
         cmocka_unit_test(after_a_permanent_move_it_goes_where_that_led),
+        cmocka_unit_test(where_a_permanent_move_led_may_go_as_well),
         cmocka_unit_test(each_try_may_be_redirected_as_often_as_the_first_login),
         cmocka_unit_test(secrets_are_there_for_every_login),
         cmocka_unit_test(three_sessions_thrown_out_by_another_login_are_the_end),

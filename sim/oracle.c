@@ -226,7 +226,26 @@ void sim_oracle_once_end(struct sim *sim, unsigned number, bool good)
     struct sim_once *once = &sim->oracle.once[number];
     if (good && once->tells && once->attention)
         sim_fail(&sim->record, "a raw CDB ends well, but its answer was a unit attention");
+    if (!once->sent)
+        sim->oracle.unseen[sim->oracle.unseen_cnt++ % SIM_UNSEEN_CNT] = *once;
     once->live = false;
+}
+
+static bool is_of(const struct sim_once *once, uint64_t lun, const uint8_t *cdb)
+{
+    return once->lun == lun && memcmp(once->cdb, cdb, SIM_CDB_LEN) == 0;
+}
+
+bool sim_oracle_once_may_come(const struct sim *sim, uint64_t lun, const uint8_t *cdb)
+{
+    const struct sim_oracle *o = &sim->oracle;
+    for (unsigned i = 0; i < SIM_ONCE_CNT; i++)
+        if (o->once[i].live && is_of(&o->once[i], lun, cdb))
+            return true;
+    for (unsigned i = 0; i < SIM_UNSEEN_CNT && i < o->unseen_cnt; i++)
+        if (is_of(&o->unseen[i], lun, cdb))
+            return true;
+    return false;
 }
 
 int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb,
@@ -234,7 +253,7 @@ int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb,
 {
     for (unsigned i = 0; i < SIM_ONCE_CNT; i++) {
         struct sim_once *once = &sim->oracle.once[i];
-        if (!once->live || once->lun != lun || memcmp(once->cdb, cdb, SIM_CDB_LEN) != 0)
+        if (!once->live || !is_of(once, lun, cdb))
             continue;
         if (once->sent)
             sim_fail(&sim->record, "what may be executed once is sent again: opcode 0x%02x",

@@ -17,6 +17,7 @@ struct sim;
 #define SIM_VERSION_CNT 131072u
 #define SIM_ONCE_CNT    64u
 #define SIM_POWER_CNT   256u
+#define SIM_UNSEEN_CNT  32u
 #define SIM_CDB_LEN     16u
 
 enum sim_outcome {
@@ -57,6 +58,10 @@ struct sim_oracle {
     uint64_t powers[SIM_POWER_CNT];
     unsigned power_cnt;
     struct sim_once once[SIM_ONCE_CNT];
+    /* Those that ended before they were seen on the wire, the latest ones: taken back when they
+     * were built already, they may still come. */
+    struct sim_once unseen[SIM_UNSEEN_CNT];
+    unsigned unseen_cnt;
 };
 
 void sim_oracle_init(struct sim *sim);
@@ -82,6 +87,9 @@ void sim_oracle_power_lost(struct sim *sim);
 void sim_oracle_once_begin(struct sim *sim, unsigned number, uint64_t lun, const uint8_t *cdb,
                            unsigned cdb_len, bool tells);
 void sim_oracle_once_end(struct sim *sim, unsigned number, bool good);
+/* Is that CDB out, or may it still come of one that has ended? Then another of its like could not
+ * be told from it. */
+bool sim_oracle_once_may_come(const struct sim *sim, uint64_t lun, const uint8_t *cdb);
 /* A command was sent: its number if it is one of those, else -1; and which of that number's. */
 int sim_oracle_once_sent(struct sim *sim, uint64_t lun, const uint8_t *cdb,
                          unsigned *ret_generation);

@@ -125,14 +125,10 @@ static void draw_zeroes(struct sim_slot *slot)
 /* The same CDB must not be out twice, or the oracle could not tell the two apart. */
 static bool once_begin(struct sim_slot *slot, const uint8_t *cdb, unsigned cdb_len, bool tells)
 {
-    struct sim_oracle *o = &slot->sim->oracle;
     uint8_t full[SIM_CDB_LEN] = {0};
     memcpy(full, cdb, cdb_len);
-    for (unsigned i = 0; i < SIM_ONCE_CNT; i++) {
-        if (o->once[i].live && o->once[i].lun == lun_field(slot) &&
-            memcmp(o->once[i].cdb, full, sizeof(full)) == 0)
-            return false;
-    }
+    if (sim_oracle_once_may_come(slot->sim, lun_field(slot), full))
+        return false;
     sim_oracle_once_begin(slot->sim, slot->number, lun_field(slot), cdb, cdb_len, tells);
     return true;
 }

@@ -158,6 +158,26 @@ static int sent(struct sim *sim, unsigned *ret_generation)
     return sim_oracle_once_sent(sim, 0, cdb, ret_generation);
 }
 
+static void what_was_taken_back_unseen_may_still_come(void **state)
+{
+    struct sim *sim = *state;
+    unsigned generation;
+    sim_oracle_once_begin(sim, 5, 0, cdb, sizeof(cdb), false);
+    assert_true(sim_oracle_once_may_come(sim, 0, cdb));
+    sim_oracle_once_end(sim, 5, false);
+    assert_true(sim_oracle_once_may_come(sim, 0, cdb));
+    assert_false(sim_oracle_once_may_come(sim, 1, cdb));
+    for (unsigned i = 0; i < SIM_UNSEEN_CNT; i++) {
+        sim_oracle_once_begin(sim, 5, 1, cdb, sizeof(cdb), false);
+        sim_oracle_once_end(sim, 5, false);
+    }
+    assert_false(sim_oracle_once_may_come(sim, 0, cdb)); /* that was long ago */
+    sim_oracle_once_begin(sim, 5, 0, cdb, sizeof(cdb), false);
+    (void)sent(sim, &generation);
+    sim_oracle_once_end(sim, 5, true);
+    assert_false(sim_oracle_once_may_come(sim, 0, cdb));
+}
+
 static void what_may_be_done_once_is_sent_once(void **state)
 {
     struct sim *sim = *state;
@@ -237,6 +257,7 @@ int main(void)
         T(an_unmap_may_leave_a_block_as_it_is),
         T(power_takes_what_was_not_flushed_and_nothing_else),
         T(fua_is_a_flush_of_its_own),
+        T(what_was_taken_back_unseen_may_still_come),
         T(what_may_be_done_once_is_sent_once),
         T(what_was_refused_may_be_sent_again),
         T(a_raw_cdb_is_not_sent_again_after_its_unit_attention),

@@ -373,9 +373,12 @@ void sim_network_judge_idle(struct sim *sim)
         return;
     ISKRA_LIST_FOREACH(l, &sim->network.conns)
     {
-        const struct sim_conn *conn = iskra_container_of(l, struct sim_conn, link);
+        struct sim_conn *conn = iskra_container_of(l, struct sim_conn, link);
         bool ends = conn->error || conn->down.end_arrived || !conn->peer;
         bool stuck = sim_pipe_writable(&conn->up) == 0;
+        if (conn->was_stuck) /* from now on there is room for what waited for it */
+            conn->wire.last_ns = sim->clock.now_ns;
+        conn->was_stuck = stuck;
         uint64_t idle_ns = sim_wire_idle_ns(&conn->wire);
         if (conn->phase != SIM_CONN_OPEN || ends || stuck || idle_ns < IDLE_MAX_NS)
             continue;

@@ -34,8 +34,11 @@ struct sim_conn {
     unsigned number;           /* counts connections of the run */
     enum sim_conn_phase phase; /* set by conn_enter() only */
     int error;                 /* what the initiator's reads and writes meet; 0: none */
-    bool readable, writable;   /* something changed since the driver looked */
-    struct sim_pipe up, down;  /* from the initiator, to it */
+    bool readable, writable;
+    bool was_stuck;
+    /* there was no room for more when it was judged last */ /* something changed since the
+                                                                driver looked */
+    struct sim_pipe up, down;                                /* from the initiator, to it */
     struct sim_event connect_event, reset_event;
     struct sim_peer *peer; /* the target's end; NULL: gone */
     /* The wire as the initiator's end sees it: what it has sent, and what it has read. */

@@ -230,6 +230,14 @@ uint64_t scene_when(struct scene *scene, const char *begin, unsigned n)
     return s * SIM_S + ns;
 }
 
+bool scene_is_before(struct scene *scene, const char *begin, unsigned n, const char *other,
+                     unsigned m)
+{
+    const char *first = find(scene, begin, n), *second = find(scene, other, m);
+    assert_true(first && second);
+    return first < second;
+}
+
 unsigned scene_count(struct scene *scene, const char *begin)
 {
     unsigned cnt = 0;

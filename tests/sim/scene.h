@@ -64,6 +64,9 @@ void scene_drop(struct scene *scene);             /* the connection is reset */
  * "> pdu 2 " is a Task Management Request on its way; or a line of the log. */
 uint64_t scene_when(struct scene *scene, const char *begin, unsigned n);
 unsigned scene_count(struct scene *scene, const char *begin);
+/* Did the n-th of one kind happen before the m-th of another, if only in the same instant? */
+bool scene_is_before(struct scene *scene, const char *begin, unsigned n, const char *other,
+                     unsigned m);
 /* The whole line, without its time; "" if there is none. Valid until the next call. */
 const char *scene_line(struct scene *scene, const char *begin, unsigned n);
 /* What the library's log says of sessions, each line with its time. */

@@ -191,9 +191,10 @@ static void acceptance_6_a_login_after_119_seconds_completes_everything(void **s
     scene_link(scene, true);
     scene_run_to(scene, 139 * SIM_S + 100 * SIM_MS);
     assert_in_range(scene_when(scene, BACK, 0), 139 * SIM_S, 139 * SIM_S + 100 * SIM_MS);
-    scene_run_to(scene, 141 * SIM_S);
-    for (unsigned i = 0; i < IN_FLIGHT; i++)
+    for (unsigned i = 0; i < IN_FLIGHT; i++) {
         scene_assert_done(&scene->ios[i], 0);
+        assert_in_range(scene->ios[i].done_ns, 139 * SIM_S, 139 * SIM_S + 100 * SIM_MS);
+    }
     assert_int_equal(scene_count(scene, GONE), 0);
     scene_free(scene);
 }
@@ -268,6 +269,34 @@ static void acceptance_8_with_a_window_of_one_requests_go_out_one_by_one(void **
     scene_free(scene);
 }
 
+/* ---- 10 ---- */
+
+static void acceptance_10_no_data_out_follows_an_abort_in_the_middle_of_a_burst(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new();
+    scene->sim.plan.pipe_len = 1024; /* not two PDUs */
+    scene->sim.plan.max_recv = 512;
+    scene_open(scene, "initial_r2t=yes&immediate_data=no&" PINGS);
+    struct scene_io *io = scene_write(scene, 0, 0, 512);
+    while (scene_count(scene, "> pdu 5 ") < 10)
+        scene_run_to(scene, scene->sim.clock.now_ns + SIM_US);
+    struct sim_conn *conn = scene_conn(scene);
+    sim_conn_stall(conn, true, false, SIM_NEVER);
+    scene_run_to(scene, scene->sim.clock.now_ns + SIM_MS); /* stuck, most likely inside one */
+    assert_int_equal(iskra_cancel(&io->io), 0);
+    scene_run_to(scene, scene->sim.clock.now_ns + SIM_MS);
+    sim_conn_stall(conn, true, false, 0);
+    scene_run_to(scene, scene->sim.clock.now_ns + SIM_S);
+    assert_int_equal(scene_count(scene, TMF), 1);
+    /* What had its place in the stream comes before it, nothing behind it, and by far not all. */
+    unsigned data_cnt = scene_count(scene, "> pdu 5 ");
+    assert_true(scene_is_before(scene, "> pdu 5 ", data_cnt - 1, TMF, 0));
+    assert_in_range(data_cnt, 10, 400);
+    scene_assert_done(io, -ECANCELED);
+    scene_free(scene);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test(name)
@@ -281,6 +310,7 @@ int main(void)
         T(acceptance_6_a_login_after_121_seconds_comes_too_late_and_revives),
         T(acceptance_7_an_answer_with_a_tag_of_the_age_before_is_refused),
         T(acceptance_8_with_a_window_of_one_requests_go_out_one_by_one),
+        T(acceptance_10_no_data_out_follows_an_abort_in_the_middle_of_a_burst),
     };
     return cmocka_run_group_tests_name("acceptance", tests, NULL, NULL);
 }

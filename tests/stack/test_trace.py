@@ -29,7 +29,8 @@ CASES = [
     ("timeout_that_resets_the_timer", ["--fault", "delay=2500ms:data-in(read)#1"], ["read", "--length", "4096"], "?timeout=1"),
     # The time is up, and the answer is in before the verdict.
     ("timeout_that_is_handled", ["--fault", "delay=300ms:data-in(read)#1"], ["read", "--length", "4096", "--race"], ""),
-    # Without pings the second look finds it guilty: it is aborted and sent again.
+    # Without pings the second look finds it guilty. The target is through with it, so that its abort is refused: a LUN reset,
+    # TEST UNIT READY until the unit attention is told, and it is sent again.
     ("timeout_that_is_not_handled", ["--fault", "drop:data-in(read)#1"], ["read", "--length", "4096"],
      "?timeout=0.5&noop_interval=0&noop_timeout=0"),
 ]
@@ -81,7 +82,10 @@ ORDER = {
         "execute_rq_nowait", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit",
         "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_reset_timer", "add_timer",
         "rq_timed_out_timer", "timeout_work", "check_expired", "rq_timed_out", "times_out", "eh_cmd_timed_out", "eh_not_handled",
+        "xmitworker", "prep_mgmt_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task",
         "xmitworker", "prep_mgmt_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task", "scsi_done",
+        "queuecommand", "prep_scsi_cmd_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task",
+        "queuecommand", "prep_scsi_cmd_pdu", "pdu_xmit", "data_ready", "hdr_dissect", "complete_pdu", "complete_task",
         "request_fn", "start_request", "add_timer", "dispatch_cmd", "queuecommand", "pdu_xmit", "data_ready", "complete_pdu",
         "scsi_done", "softirq_done", "decide_disposition", "done"],
     "write_with_immediate_data": [

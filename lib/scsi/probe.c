@@ -20,7 +20,7 @@
 #define INQUIRY_TIMEOUT_NS (20500 * NS_PER_MS)
 #define TRIES_MAX          5u  /* of one step, while unit attentions come */
 #define READY_TRIES_MAX    32u /* of a LUN that a target has kept some for */
-#define BEGIN_MAX          16u /* of all steps, while the session comes and goes */
+#define BEGIN_MAX          4u  /* of all steps, while the session comes and goes */
 #define INQUIRY_LEN_FIRST  ISKRA_INQUIRY_LEN
 #define INQUIRY_LEN_LIMIT  255u
 #define VPD_LEN_FIRST      252u /* what even old devices take */

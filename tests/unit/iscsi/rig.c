@@ -432,6 +432,29 @@ uint32_t rig_queue_and_send(struct rig *r, struct rig_cmd *cmd)
     return iskra_bhs_itt(rig_sent(r));
 }
 
+void rig_queue_on_lun(struct rig *r, struct rig_cmd *cmd, uint64_t lun)
+{
+    rig_cmd_init(r, cmd, ISKRA_DIR_READ, 512);
+    cmd->cmnd.lun = lun;
+    assert_int_equal(rig_queue(cmd), ISKRA_QUEUED);
+    rig_run(r);
+}
+
+void rig_answer_tmf(struct rig *r, uint32_t itt, uint8_t response)
+{
+    struct iskra_pdu_tmf_rsp pdu = {
+        .response = response,
+        .itt = itt,
+        .stat_sn = rig_conn(r)->exp_stat_sn,
+        .exp_cmd_sn = rig_session(r)->window.cmd_sn,
+        .max_cmd_sn = rig_session(r)->window.max_cmd_sn,
+    };
+    uint8_t hdr[ISKRA_BHS_LEN];
+    iskra_tmf_rsp_encode(&pdu, hdr);
+    rig_feed_pdu(r, hdr, NULL, 0);
+    rig_run(r);
+}
+
 /* ---- answers ---- */
 
 static uint32_t max_cmd_sn(struct rig *r)

@@ -121,6 +121,9 @@ void rig_cmd_init(struct rig *r, struct rig_cmd *cmd, enum iskra_data_dir dir, u
 enum iskra_queue_status rig_queue(struct rig_cmd *cmd);
 /* Queued, sent, and its PDU taken from the output: returns its tag. */
 uint32_t rig_queue_and_send(struct rig *r, struct rig_cmd *cmd);
+/* A read that may have to wait before it is sent. */
+void rig_queue_on_lun(struct rig *r, struct rig_cmd *cmd, uint64_t lun);
+void rig_answer_tmf(struct rig *r, uint32_t itt, uint8_t response);
 
 /* What a target answers. stat_sn and the window are filled in so that they are right. */
 struct iskra_pdu_scsi_rsp rig_scsi_rsp(struct rig *r, uint32_t itt, uint8_t status);

@@ -38,14 +38,6 @@ static uint32_t send_cmd(struct rig *r, struct rig_cmd *cmd, uint64_t lun)
     return rig_queue_and_send(r, cmd);
 }
 
-static void queue_cmd(struct rig *r, struct rig_cmd *cmd, uint64_t lun)
-{
-    rig_cmd_init(r, cmd, ISKRA_DIR_READ, 512);
-    cmd->cmnd.lun = lun;
-    assert_int_equal(rig_queue(cmd), ISKRA_QUEUED);
-    rig_run(r);
-}
-
 static void good(struct rig *r, uint32_t itt)
 {
     struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, itt, 0);
@@ -73,7 +65,7 @@ static void assert_told(struct rig *r, enum iskra_eh_outcome outcome)
 static void answered(struct rig *r, uint32_t itt, uint8_t response, enum iskra_eh_outcome outcome)
 {
     assert_int_equal(op.told_cnt, 0);
-    watch_answer_tmf(r, itt, response);
+    rig_answer_tmf(r, itt, response);
     assert_int_equal(op.told_cnt, 1);
     assert_string_equal(iskra_eh_outcome_name(op.outcome), iskra_eh_outcome_name(outcome));
 }
@@ -127,7 +119,7 @@ static void an_answer_that_overtakes_the_abort_is_success(void **state)
     assert_ended(&cmds[0], ISKRA_DID_OK);
     assert_int_equal(op.told_cnt, 1);
     assert_int_equal(op.outcome, ISKRA_EH_SUCCESS);
-    watch_answer_tmf(r, tmf_itt, 1);
+    rig_answer_tmf(r, tmf_itt, 1);
     assert_int_equal(op.told_cnt, 1);
     rig_assert_no_conn_error(r);
     rig_free(r);
@@ -233,9 +225,9 @@ static void new_commands_wait_for_a_reset_of_their_lun_and_others_pass(void **st
             rig_run(r);
             struct iskra_pdu_tmf pdu = watch_sent_tmf(r);
             assert_int_equal(pdu.function, functions[i]);
-            queue_cmd(r, &cmds[0], LUN_A);
+            rig_queue_on_lun(r, &cmds[0], LUN_A);
             assert_false(rig_sent_any(r));
-            queue_cmd(r, &cmds[1], LUN_B);
+            rig_queue_on_lun(r, &cmds[1], LUN_B);
             assert_int_equal(rig_sent(r)[0] & 0x3f, ISKRA_OP_SCSI_CMD);
             assert_false(rig_sent_any(r));
             answered(r, pdu.itt, response, response == 0 ? ISKRA_EH_SUCCESS : ISKRA_EH_FAILED);
@@ -260,7 +252,7 @@ static void a_target_reset_holds_everything_back_and_ends_it(void **state)
         struct iskra_pdu_tmf pdu = watch_sent_tmf(r);
         assert_int_equal(pdu.function,
                          cold ? ISKRA_TMF_TARGET_COLD_RESET : ISKRA_TMF_TARGET_WARM_RESET);
-        queue_cmd(r, &cmds[1], LUN_B);
+        rig_queue_on_lun(r, &cmds[1], LUN_B);
         assert_false(rig_sent_any(r));
         answered(r, pdu.itt, 0, ISKRA_EH_SUCCESS);
         assert_ended(&cmds[0], ISKRA_DID_ERROR);
@@ -303,7 +295,7 @@ static void data_out_waits_for_a_reset_only_with_fast_abort(void **state)
         rig_run(r);
         assert_int_equal(rig_sent_any(r), !fast);
         r->out_at = r->out_len;
-        watch_answer_tmf(r, itt, 5);
+        rig_answer_tmf(r, itt, 5);
         assert_int_equal(rig_sent_any(r), fast);
         rig_free(r);
     }
@@ -318,13 +310,13 @@ static void what_nobody_asks_for_any_more_is_done_all_the_same(void **state)
     uint32_t itt = watch_sent_tmf(r).itt;
     iskra_eh_op_cancel(rig_session(r), &op.op);
     iskra_eh_op_cancel(rig_session(r), &op.op); /* idempotent */
-    watch_answer_tmf(r, itt, 0);
+    rig_answer_tmf(r, itt, 0);
     assert_ended(&cmds[0], ISKRA_DID_ERROR);
     assert_int_equal(op.told_cnt, 0);
     (void)send_cmd(r, &cmds[1], LUN_A);
     itt = ask_abort(r, &cmds[1]);
     iskra_eh_op_cancel(rig_session(r), &op.op);
-    watch_answer_tmf(r, itt, 0);
+    rig_answer_tmf(r, itt, 0);
     assert_ended(&cmds[1], ISKRA_DID_ABORT);
     assert_int_equal(op.told_cnt, 0);
     iskra_eh_abort(rig_session(r), &op.op, &cmds[1].cmnd);

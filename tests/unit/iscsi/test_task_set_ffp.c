@@ -46,14 +46,6 @@ static uint32_t send_cmd(struct rig *r, struct rig_cmd *cmd, enum iskra_data_dir
     return rig_queue_and_send(r, cmd);
 }
 
-static void queue_cmd(struct rig *r, struct rig_cmd *cmd, uint64_t lun)
-{
-    rig_cmd_init(r, cmd, ISKRA_DIR_READ, 512);
-    cmd->cmnd.lun = lun;
-    assert_int_equal(rig_queue(cmd), ISKRA_QUEUED);
-    rig_run(r);
-}
-
 static struct iskra_pdu_tmf ask(struct rig *r)
 {
     iskra_eh_abort_task_set(rig_session(r), &op.op, LUN_A);
@@ -96,7 +88,7 @@ static void ffp_19_4_1_abort_task_set_ends_all_tasks_of_its_lun_and_no_others(vo
     assert_int_equal(pdu.ref_task_tag, ISKRA_RESERVED_TAG);
     assert_int_equal(pdu.ref_cmd_sn, 0);
     assert_int_equal(ended_cnt(), 0); /* nothing is taken for granted */
-    watch_answer_tmf(r, pdu.itt, 0);
+    rig_answer_tmf(r, pdu.itt, 0);
     for (unsigned i = 0; i < 6; i++)
         assert_ended(&of_a[i], ISKRA_DID_ERROR); /* the mid-layer sends them again */
     assert_int_equal(of_b[0].done_cnt, 0);
@@ -118,12 +110,12 @@ static void ffp_19_4_2_no_task_of_the_lun_is_sent_before_the_answer(void **state
         of_a[1].cmnd.lun = LUN_A;
         assert_int_equal(rig_queue(&of_a[1]), ISKRA_QUEUED); /* and not sent yet */
         struct iskra_pdu_tmf pdu = ask(r);
-        queue_cmd(r, &of_a[2], LUN_A);
+        rig_queue_on_lun(r, &of_a[2], LUN_A);
         assert_false(rig_sent_any(r));
-        queue_cmd(r, &of_b[0], LUN_B);
+        rig_queue_on_lun(r, &of_b[0], LUN_B);
         assert_true(iskra_get_be64(rig_sent(r) + 8) == LUN_B);
         assert_false(rig_sent_any(r));
-        watch_answer_tmf(r, pdu.itt, response);
+        rig_answer_tmf(r, pdu.itt, response);
         assert_int_equal(op.told_cnt, 1);
         if (response == 0) { /* they were handed in before it was over, and share its end */
             assert_int_equal(ended_cnt(), 3);
@@ -133,7 +125,7 @@ static void ffp_19_4_2_no_task_of_the_lun_is_sent_before_the_answer(void **state
             assert_true(iskra_get_be64(rig_sent(r) + 8) == LUN_A);
             assert_true(iskra_get_be64(rig_sent(r) + 8) == LUN_A);
         }
-        queue_cmd(r, &of_a[3], LUN_A);
+        rig_queue_on_lun(r, &of_a[3], LUN_A);
         assert_true(iskra_get_be64(rig_sent(r) + 8) == LUN_A);
         assert_false(rig_sent_any(r));
         rig_free(r);
@@ -157,7 +149,7 @@ static void ffp_19_4_3_the_outcome_is_told_when_every_task_of_the_lun_is_gone(vo
     rig_run(r);
     assert_int_equal(op.told_cnt, 0);
     assert_int_equal(ended_cnt(), 1);
-    watch_answer_tmf(r, pdu.itt, 0);
+    rig_answer_tmf(r, pdu.itt, 0);
     assert_int_equal(op.told_cnt, 1);
     assert_int_equal(op.outcome, ISKRA_EH_SUCCESS);
     assert_int_equal(op.ended_cnt, 4); /* when it was told */
@@ -186,7 +178,7 @@ static void ffp_19_4_3_data_that_was_asked_for_is_sent_before_the_outcome(void *
     rig_run(r);
     write_expect_answer(r, &keys, &w, &r2t);
     assert_int_equal(op.told_cnt, 0);
-    watch_answer_tmf(r, itt, 0);
+    rig_answer_tmf(r, itt, 0);
     assert_int_equal(op.told_cnt, 1);
     assert_int_equal(op.outcome, ISKRA_EH_SUCCESS);
     assert_ended(&w.cmd, ISKRA_DID_ERROR);

@@ -26,21 +26,6 @@ static struct iskra_pdu_tmf sent_tmf(struct rig *r)
     return pdu;
 }
 
-static void answer(struct rig *r, uint32_t itt, uint8_t response)
-{
-    struct iskra_pdu_tmf_rsp pdu = {
-        .response = response,
-        .itt = itt,
-        .stat_sn = rig_conn(r)->exp_stat_sn,
-        .exp_cmd_sn = rig_session(r)->window.cmd_sn,
-        .max_cmd_sn = rig_session(r)->window.max_cmd_sn,
-    };
-    uint8_t hdr[ISKRA_BHS_LEN];
-    iskra_tmf_rsp_encode(&pdu, hdr);
-    rig_feed_pdu(r, hdr, NULL, 0);
-    rig_run(r);
-}
-
 static void good(struct rig *r, uint32_t itt)
 {
     struct iskra_pdu_scsi_rsp rsp = rig_scsi_rsp(r, itt, 0);
@@ -127,7 +112,7 @@ static void an_abort_that_is_complete_or_finds_no_task_ends_the_command(void **s
         struct rig *r = with_read(&cmd, &itt);
         assert_int_equal(abort_cmd(r, &cmd), 0);
         assert_int_equal(cmd.done_cnt, 0); /* not before the target has said so */
-        answer(r, sent_tmf(r).itt, response);
+        rig_answer_tmf(r, sent_tmf(r).itt, response);
         assert_ended(&cmd, ISKRA_DID_ABORT);
         assert_int_equal(cmd.cmnd.residual, 512);
         assert_int_equal(rig_conn(r)->exp_stat_sn, RIG_STAT_SN + 1);
@@ -146,7 +131,7 @@ static void an_abort_that_is_refused_leaves_the_command_to_itself(void **state)
         uint32_t itt;
         struct rig *r = with_read(&cmd, &itt);
         assert_int_equal(abort_cmd(r, &cmd), 0);
-        answer(r, sent_tmf(r).itt, responses[i]);
+        rig_answer_tmf(r, sent_tmf(r).itt, responses[i]);
         later(r, 100 * SECOND);
         assert_int_equal(cmd.done_cnt, 0);
         rig_assert_no_conn_error(r);
@@ -183,7 +168,7 @@ static void a_status_that_comes_first_wins(void **state)
     memset(&cmd, 0xee, sizeof(cmd)); /* nobody touches it any more */
     rig_cmd_init(r, &other, ISKRA_DIR_READ, 512);
     uint32_t other_itt = rig_queue_and_send(r, &other);
-    answer(r, tmf_itt, 1);
+    rig_answer_tmf(r, tmf_itt, 1);
     assert_int_equal(other.done_cnt, 0);
     good(r, other_itt);
     assert_ended(&other, ISKRA_DID_OK);
@@ -254,7 +239,7 @@ static void one_request_is_out_at_a_time_and_each_has_its_turn(void **state)
         assert_int_equal(pdu.ref_task_tag, itts[i]);
         assert_false(rig_sent_any(r));
         later(r, 5 * SECOND); /* each has its own time */
-        answer(r, pdu.itt, 0);
+        rig_answer_tmf(r, pdu.itt, 0);
         assert_ended(&cmds[i], ISKRA_DID_ABORT);
     }
     assert_false(rig_sent_any(r));
@@ -327,7 +312,7 @@ static void a_session_that_ends_meanwhile_ends_them_all_once(void **state)
     rig_cmd_init(r, &cmds[0], ISKRA_DIR_READ, 512);
     (void)rig_queue_and_send(r, &cmds[0]);
     assert_int_equal(abort_cmd(r, &cmds[0]), 0);
-    answer(r, sent_tmf(r).itt, 0);
+    rig_answer_tmf(r, sent_tmf(r).itt, 0);
     assert_ended(&cmds[0], ISKRA_DID_ABORT);
     rig_free(r);
 }
@@ -338,7 +323,7 @@ static void an_answer_under_another_tag_loses_the_connection(void **state)
     uint32_t itt;
     struct rig *r = with_read(&cmd, &itt);
     assert_int_equal(abort_cmd(r, &cmd), 0);
-    answer(r, itt, 0); /* the command's own */
+    rig_answer_tmf(r, itt, 0); /* the command's own */
     rig_assert_conn_error(r, ISKRA_CONN_BAD_ITT);
     assert_int_equal(cmd.done_cnt, 0);
     rig_free(r);
@@ -354,7 +339,7 @@ static void data_that_comes_before_the_answer_is_taken(void **state)
     assert_int_equal(abort_cmd(r, &cmd), 0);
     struct iskra_pdu_data_in pdu = rig_data_in(r, itt, 0, 0);
     rig_feed_data_in(r, &pdu, bytes, sizeof(bytes));
-    answer(r, sent_tmf(r).itt, 0);
+    rig_answer_tmf(r, sent_tmf(r).itt, 0);
     assert_ended(&cmd, ISKRA_DID_ABORT);
     assert_memory_equal(cmd.data, bytes, sizeof(bytes));
     rig_assert_no_conn_error(r);
@@ -383,7 +368,7 @@ static void acceptance_10_no_data_out_follows_an_abort(void **state)
     rig_run(r);
     uint32_t tmf_itt = sent_tmf(r).itt;
     assert_false(rig_sent_any(r));
-    answer(r, tmf_itt, 0);
+    rig_answer_tmf(r, tmf_itt, 0);
     assert_ended(&w.cmd, ISKRA_DID_ABORT);
     assert_false(rig_sent_any(r));
     rig_assert_no_conn_error(r);
@@ -402,7 +387,7 @@ static void a_write_whose_abort_is_refused_goes_on_where_it_was(void **state)
     rig_run(r);
     uint32_t tmf_itt = sent_tmf(r).itt;
     assert_false(rig_sent_any(r));
-    answer(r, tmf_itt, 5);
+    rig_answer_tmf(r, tmf_itt, 5);
     w.gen.exp_stat_sn = rig_conn(r)->exp_stat_sn;
     write_expect_answer(r, &keys, &w, &first);
     write_expect_answer(r, &keys, &w, &second);
@@ -423,7 +408,7 @@ static void unsolicited_data_stays_in_its_place_before_the_abort(void **state)
     assert_int_equal(abort_cmd(r, &w.cmd), 0);
     write_socket_takes(r, SIZE_MAX);
     (void)write_expect_command(r, &keys, &w); /* with its unsolicited Data-Out, F and all */
-    answer(r, sent_tmf(r).itt, 0);
+    rig_answer_tmf(r, sent_tmf(r).itt, 0);
     assert_ended(&w.cmd, ISKRA_DID_ABORT);
     rig_free(r);
 }
@@ -476,7 +461,7 @@ static void resets_name_no_task_and_those_of_the_target_no_lun(void **state)
         assert_true(pdu.lun == (i < 2 ? lun : 0));
         assert_int_equal(pdu.ref_task_tag, ISKRA_RESERVED_TAG);
         assert_int_equal(pdu.ref_cmd_sn, 0);
-        answer(r, pdu.itt, 0);
+        rig_answer_tmf(r, pdu.itt, 0);
         assert_int_equal(told_cnt, 1);
         assert_int_equal(told_outcome, ISKRA_TMF_COMPLETE);
     }

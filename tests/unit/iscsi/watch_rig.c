@@ -59,21 +59,6 @@ struct iskra_pdu_tmf watch_sent_tmf(struct rig *r)
     return pdu;
 }
 
-void watch_answer_tmf(struct rig *r, uint32_t itt, uint8_t response)
-{
-    struct iskra_pdu_tmf_rsp pdu = {
-        .response = response,
-        .itt = itt,
-        .stat_sn = rig_conn(r)->exp_stat_sn,
-        .exp_cmd_sn = rig_session(r)->window.cmd_sn,
-        .max_cmd_sn = rig_session(r)->window.max_cmd_sn,
-    };
-    uint8_t hdr[ISKRA_BHS_LEN];
-    iskra_tmf_rsp_encode(&pdu, hdr);
-    rig_feed_pdu(r, hdr, NULL, 0);
-    rig_run(r);
-}
-
 void watch_relogin(struct rig *r)
 {
     rig_run(r);

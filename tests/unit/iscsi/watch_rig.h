@@ -20,7 +20,6 @@ void watch_answer(struct rig *r, uint32_t itt);
 
 /* The next PDU sent is a task management request. */
 struct iskra_pdu_tmf watch_sent_tmf(struct rig *r);
-void watch_answer_tmf(struct rig *r, uint32_t itt, uint8_t response);
 
 /* The connection is stopped for recovery, bound and started again. */
 void watch_relogin(struct rig *r);

@@ -44,6 +44,7 @@ struct iskra_epoll {
     uint64_t deadline_ns; /* what timer_fd is set to */
     atomic_bool woken;
     bool polling;
+    bool waits_itself; /* the platform's wait is the kernel's, and epoll can do it in one call */
     struct iskra_list ready;   /* of struct iskra_stream: bytes left, no new edge to expect */
     struct iskra_list unbound; /* of struct iskra_stream: to be freed */
     unsigned event_cnt;
@@ -256,6 +257,7 @@ static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driv
         .ops = &iskra_epoll_ops, .round = round, .transport = {.ops = &epoll_transport_ops}};
     d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
     d->deadline_ns = ISKRA_NEVER;
+    d->waits_itself = true;
     iskra_list_init(&d->ready);
     iskra_list_init(&d->unbound);
 
@@ -342,17 +344,20 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
     }
 }
 
-/* 0, or why it could not wait: then it has not, and everything else goes on all the same. */
+static void read_clock(struct iskra_epoll *d)
+{
+    const struct iskra_platform *pf = d->driver.round->pf;
+    d->driver.round->now_ns = pf->now_ns(pf->arg);
+    d->driver.round->trace.now_ns = d->driver.round->now_ns;
+}
+
+/* Through the platform, which may have a time of its own. 0, or why it could not wait: then it has
+ * not, and everything else goes on all the same. */
 static int wait_for_event(struct iskra_epoll *d, int64_t timeout_ns)
 {
     const struct iskra_platform *pf = d->driver.round->pf;
-    int ret = 0;
-    if (timeout_ns != 0 && iskra_list_empty(&d->ready)) {
-        struct pollfd pfd = {.fd = d->epoll_fd, .events = POLLIN};
-        ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
-    }
-    d->driver.round->now_ns = pf->now_ns(pf->arg);
-    d->driver.round->trace.now_ns = d->driver.round->now_ns;
+    struct pollfd pfd = {.fd = d->epoll_fd, .events = POLLIN};
+    int ret = pf->wait(pf->arg, &pfd, 1, timeout_ns);
     return ret < 0 && ret != -EINTR ? ret : 0;
 }
 
@@ -364,15 +369,51 @@ static int fetch_events(struct iskra_epoll *d)
     return n < 0 && errno != EINTR ? -errno : 0;
 }
 
+/* What is ready now or will be, in one call. False: it could not; if this kernel (before 5.11) or a
+ * filter of system calls does not know the call, it is not tried again. */
+static bool wait_and_fetch(struct iskra_epoll *d, int64_t timeout_ns)
+{
+#ifdef ISKRA_EPOLL_PWAIT2
+    struct timespec ts = {0};
+    if (timeout_ns > 0) {
+        ts.tv_sec = (time_t)(timeout_ns / 1000000000);
+        ts.tv_nsec = (long)(timeout_ns % 1000000000);
+    }
+    int n = epoll_pwait2(d->epoll_fd, d->events, EVENT_CNT, timeout_ns < 0 ? NULL : &ts, NULL);
+    d->event_cnt = n > 0 ? (unsigned)n : 0;
+    if (n < 0 && (errno == ENOSYS || errno == EPERM))
+        d->waits_itself = false;
+    return n >= 0 || errno == EINTR;
+#else
+    return false;
+#endif
+}
+
+/* Waits, reads the clock, fetches. */
+static int next_events(struct iskra_epoll *d, int64_t timeout_ns)
+{
+    int waited = 0;
+    bool wait = timeout_ns != 0 && iskra_list_empty(&d->ready);
+    bool itself = d->waits_itself && d->driver.round->pf->wait == iskra_platform_posix()->wait;
+    if (wait && itself && wait_and_fetch(d, timeout_ns)) {
+        read_clock(d);
+        return 0;
+    }
+    if (wait)
+        waited = wait_for_event(d, timeout_ns);
+    read_clock(d);
+    int ret = fetch_events(d);
+    return ret < 0 ? ret : waited;
+}
+
 static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
 {
     struct iskra_epoll *d = (struct iskra_epoll *)driver;
     if (d->polling)
         return -EDEADLK;
     free_unbound(d);
-    int waited = wait_for_event(d, timeout_ns);
+    int ret = next_events(d, timeout_ns);
     d->polling = true;
-    int fetched = fetch_events(d);
     int served = serve_ready(d);
     for (unsigned i = 0; i < d->event_cnt; i++) {
         /* A copy: the callback may strike out this very event. */
@@ -384,7 +425,7 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     d->polling = false;
     if (!iskra_list_empty(&d->ready))
         driver_wake(&d->driver);
-    return fetched < 0 ? fetched : waited < 0 ? waited : served;
+    return ret < 0 ? ret : served;
 }
 
 const struct iskra_driver_ops iskra_epoll_ops = {

@@ -149,6 +149,18 @@ WRAP(int, epoll_wait, int fd, struct epoll_event *events, int max, int timeout_m
     return refused(CALL_EPOLL_WAIT) ? -1 : __real_epoll_wait(fd, events, max, timeout_ms);
 }
 
+/* Waiting and looking in one: it fails as either does. */
+WRAP(int, epoll_pwait2, int fd, struct epoll_event *events, int max, const struct timespec *ts,
+     const sigset_t *mask)
+{
+    if (!calls_are_inside())
+        return __real_epoll_pwait2(fd, events, max, ts, mask);
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+    if (__wrap_ppoll(&pfd, 1, ts, mask) < 0)
+        return -1;
+    return __wrap_epoll_wait(fd, events, max, 0);
+}
+
 WRAP(int, timerfd_create, int clock, int flags)
 {
     return refused(CALL_TIMER_MAKE) ? -1 : opened(__real_timerfd_create(clock, flags), true);

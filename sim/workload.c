@@ -142,9 +142,21 @@ static void closed(void *arg)
     handle->state = SIM_HANDLE_CLOSED;
 }
 
+/* Closing takes back what is still out, as cancelling does. */
+static bool has_requests_out(const struct sim_handle *handle)
+{
+    const struct sim_workload *load = &handle->sim->load;
+    for (unsigned i = 0; i < handle->sim->plan.depth; i++) {
+        if (load->slots[i].state == SIM_SLOT_OUT && load->slots[i].handle == handle)
+            return true;
+    }
+    return false;
+}
+
 static void lun_close(struct sim_handle *handle)
 {
     struct iskra_lun *lun = handle->lun;
+    handle->sim->wished |= has_requests_out(handle);
     sim_note(&handle->sim->record, "close", handle->number, 0, 0);
     handle->lun = NULL;
     handle->state = SIM_HANDLE_CLOSING;

@@ -38,13 +38,18 @@ void iskra_trace_done(struct iskra_trace *tr)
     memset(tr, 0, sizeof(*tr));
 }
 
-/* Into the ring, and to whoever traces. A trace that was never initialised (zeroed) keeps nothing.
- */
-static void record_put(struct iskra_trace *tr, const struct iskra_trace_record *rec)
+/* Where the next record goes. A trace that was never initialised (zeroed) keeps nothing. The record
+ * is built in the ring, field by field: a copy would have to wait for them. */
+static struct iskra_trace_record *record_begin(struct iskra_trace *tr,
+                                               struct iskra_trace_record *none)
 {
-    if (tr->ring)
-        tr->ring[tr->head++ & tr->mask] = *rec;
-    if (tr->steps && tr->fn)
+    return tr->ring ? &tr->ring[tr->head++ & tr->mask] : none;
+}
+
+/* To whoever traces. */
+static void record_end(const struct iskra_trace *tr, const struct iskra_trace_record *rec)
+{
+    if (__builtin_expect(tr->steps && tr->fn, 0))
         tr->fn(tr->fn_arg, rec);
 }
 
@@ -56,26 +61,31 @@ static bool has_data_sn(uint8_t opcode)
 void iskra_trace_pdu(struct iskra_trace *tr, enum iskra_trace_kind kind, uint16_t sid,
                      const uint8_t *bhs)
 {
-    uint8_t opcode = iskra_bhs_opcode(bhs);
-    struct iskra_trace_record rec = {
+    uint8_t opcode = iskra_bhs_opcode(bhs), flags = bhs[1];
+    uint32_t itt = iskra_bhs_itt(bhs), data_len = iskra_bhs_data_len(bhs);
+    uint32_t serial = iskra_get_be32(bhs + 24); /* StatSN in, CmdSN out */
+    uint32_t data_sn = has_data_sn(opcode) ? iskra_get_be32(bhs + 36) : 0;
+    struct iskra_trace_record none, *rec = record_begin(tr, &none);
+    *rec = (struct iskra_trace_record){
         .time_ns = tr->now_ns,
         .kind = (uint16_t)kind,
         .what = opcode,
         .sid = sid,
         .depth = tr->depth,
-        .flags = bhs[1],
-        .itt = iskra_bhs_itt(bhs),
-        .a = iskra_bhs_data_len(bhs),
-        .b = iskra_get_be32(bhs + 24), /* StatSN of what comes in, CmdSN of what goes out */
-        .c = has_data_sn(opcode) ? iskra_get_be32(bhs + 36) : 0,
+        .flags = flags,
+        .itt = itt,
+        .a = data_len,
+        .b = serial,
+        .c = data_sn,
     };
-    record_put(tr, &rec);
+    record_end(tr, rec);
 }
 
 void iskra_trace_state(struct iskra_trace *tr, enum iskra_trace_machine machine, uint16_t sid,
                        uint32_t from, uint32_t to)
 {
-    struct iskra_trace_record rec = {
+    struct iskra_trace_record none, *rec = record_begin(tr, &none);
+    *rec = (struct iskra_trace_record){
         .time_ns = tr->now_ns,
         .kind = ISKRA_TRACE_STATE,
         .what = (uint16_t)machine,
@@ -84,19 +94,20 @@ void iskra_trace_state(struct iskra_trace *tr, enum iskra_trace_machine machine,
         .a = from,
         .b = to,
     };
-    record_put(tr, &rec);
+    record_end(tr, rec);
 }
 
 void iskra_trace_error(struct iskra_trace *tr, uint16_t sid, uint32_t conn_error)
 {
-    struct iskra_trace_record rec = {
+    struct iskra_trace_record none, *rec = record_begin(tr, &none);
+    *rec = (struct iskra_trace_record){
         .time_ns = tr->now_ns,
         .kind = ISKRA_TRACE_ERROR,
         .what = (uint16_t)conn_error,
         .sid = sid,
         .depth = tr->depth,
     };
-    record_put(tr, &rec);
+    record_end(tr, rec);
 }
 
 /* Step records go to whoever traces, not into the ring: one READ has dozens of them. They carry the

@@ -12,7 +12,6 @@
 #include "wire/cdb.h"
 #include "wire/sense.h"
 
-#define CDB_10_BLOCKS_MAX    0xffffu
 #define CDB_10_LBA_LIMIT     (UINT64_C(1) << 32)
 #define ASC_INVALID_OPCODE   0x20u
 #define FLUSH_TIMEOUT_FACTOR 2u
@@ -25,11 +24,11 @@ int iskra_disk_check_range(const struct iskra_sdev *sdev, uint64_t offset, uint6
                           "not a disk of known size: device type %u (%s)", sdev->inquiry.type,
                           iskra_device_type_name(sdev->inquiry.type));
     uint32_t block_len = sdev->block_len;
-    if (offset % block_len != 0)
+    if ((offset & (block_len - 1)) != 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "offset %" PRIu64 " is not a multiple of the block length %" PRIu32,
                           offset, block_len);
-    if (len % block_len != 0)
+    if ((len & (block_len - 1)) != 0)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
                           "length %" PRIu64 " is not a multiple of the block length %" PRIu32, len,
                           block_len);
@@ -54,7 +53,11 @@ int iskra_disk_check_writable(const struct iskra_sdev *sdev, struct iskra_error 
 
 /* ---- transfers ---- */
 
-typedef unsigned cdb_fn(uint8_t *cdb, uint64_t lba, uint32_t block_cnt, uint32_t flags);
+/* Blocks of so many bytes: the block length is a power of two. */
+static uint64_t blocks_of(const struct iskra_sdev *sdev, uint64_t len)
+{
+    return len >> __builtin_ctz(sdev->block_len);
+}
 
 /* The rest, or as much of it as one command takes. A command that is not the last ends where the
  * device likes them to, so that not every one of a large request that begins elsewhere makes it
@@ -78,19 +81,15 @@ static uint32_t transfer_len(const struct iskra_sdev *sdev, uint64_t pos, uint64
 
 static void setup_transfer(struct iskra_scsi_request *sreq)
 {
-    static cdb_fn *const cdbs[2][2] = {{iskra_cdb_read10, iskra_cdb_read16},
-                                       {iskra_cdb_write10, iskra_cdb_write16}};
     const struct iskra_sdev *sdev = sreq->sdev;
     struct iskra_cmnd *cmnd = &sreq->cmnd;
     bool write = sreq->kind == ISKRA_REQUEST_WRITE;
-    uint64_t left = sreq->len - sreq->progress;
-    uint32_t len = transfer_len(sdev, sreq->offset + sreq->progress, left);
-    uint32_t block_cnt = len / sdev->block_len;
-    uint64_t lba = (sreq->offset + sreq->progress) / sdev->block_len;
-    bool wide = lba + block_cnt > CDB_10_LBA_LIMIT || block_cnt > CDB_10_BLOCKS_MAX;
-    uint32_t flags = sreq->fua && sdev->fua ? ISKRA_CDB_FUA : 0;
+    uint64_t pos = sreq->offset + sreq->progress;
+    uint32_t len = transfer_len(sdev, pos, sreq->len - sreq->progress);
 
-    cmnd->cdb_len = (uint16_t)cdbs[write][wide](sreq->cdb, lba, block_cnt, flags);
+    cmnd->cdb_len =
+        (uint16_t)iskra_cdb_transfer(sreq->cdb, write, blocks_of(sdev, pos),
+                                     (uint32_t)blocks_of(sdev, len), sreq->fua && sdev->fua);
     cmnd->cdb = sreq->cdb;
     cmnd->dir = write ? ISKRA_DIR_WRITE : ISKRA_DIR_READ;
     cmnd->iov_skip = (size_t)sreq->progress;
@@ -248,7 +247,7 @@ uint32_t iskra_disk_good_bytes(const struct iskra_scsi_request *sreq)
         return came; /* an answer, not blocks */
     if (sreq->by_range)
         came = cmnd->residual == 0 ? (uint32_t)sreq->piece_len : 0;
-    came -= came % sreq->sdev->block_len;
+    came &= ~(sreq->sdev->block_len - 1);
     if (ISKRA_RESULT_HOST(cmnd->result) != ISKRA_DID_OK &&
         ISKRA_RESULT_HOST(cmnd->result) != ISKRA_DID_MEDIUM_ERROR &&
         ISKRA_RESULT_HOST(cmnd->result) != ISKRA_DID_TARGET_FAILURE)

@@ -185,6 +185,14 @@ static void decide_by_status(const struct iskra_verdict_facts *f, struct iskra_d
     }
 }
 
+struct iskra_decision iskra_decision_good(bool device_online, uint8_t retries)
+{
+    return (struct iskra_decision){.disposition = ISKRA_DISPOSITION_SUCCESS,
+                                   .host_byte = ISKRA_DID_OK,
+                                   .retries = retries,
+                                   .queue_good = device_online};
+}
+
 struct iskra_decision iskra_decide_disposition(const struct iskra_verdict_facts *f)
 {
     struct iskra_decision d = {

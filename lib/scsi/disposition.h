@@ -47,6 +47,9 @@ struct iskra_decision {
 /* Does it say that data which was acknowledged before could not be put on the medium? */
 bool iskra_sense_lost_write(const struct iskra_sense *sense);
 
+/* The decision on a command that ended with GOOD, whose facts nobody has to gather. */
+struct iskra_decision iskra_decision_good(bool device_online, uint8_t retries);
+
 struct iskra_decision iskra_decide_disposition(const struct iskra_verdict_facts *facts);
 
 #endif

@@ -98,6 +98,9 @@ static struct iskra_decision decide(struct iskra_scsi_request *sreq,
     const struct iskra_sdev *sdev = sreq->sdev;
 
     ISKRA_STEP(trace_of(sreq), DECIDE_DISPOSITION, sreq->cmnd.result);
+    /* GOOD, as nearly all are: the facts need not be gathered. */
+    if (sreq->cmnd.result == ISKRA_RESULT(ISKRA_DID_OK, ISKRA_STATUS_GOOD))
+        return iskra_decision_good(iskra_sdev_online(sdev), sreq->retries);
     const struct iskra_verdict_facts facts = {
         .host_byte = ISKRA_RESULT_HOST(sreq->cmnd.result),
         .status = ISKRA_RESULT_STATUS(sreq->cmnd.result),

@@ -63,7 +63,7 @@ static inline uint32_t iskra_bhs_ahs_len(const uint8_t *bhs) /* bytes */
 }
 static inline uint32_t iskra_bhs_data_len(const uint8_t *bhs) /* bytes, without padding */
 {
-    return iskra_get_be24(bhs + 5);
+    return iskra_get_be32(bhs + 4) & 0xffffffu;
 }
 static inline uint32_t iskra_bhs_itt(const uint8_t *bhs)
 {

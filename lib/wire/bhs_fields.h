@@ -32,8 +32,9 @@ static inline uint8_t bit_put(bool set, uint8_t mask)
 
 static inline void lengths_get(const uint8_t *bhs, uint8_t *ret_ahs_words, uint32_t *ret_data_len)
 {
-    *ret_ahs_words = bhs[4];
-    *ret_data_len = iskra_get_be24(bhs + 5);
+    uint32_t both = iskra_get_be32(bhs + 4);
+    *ret_ahs_words = (uint8_t)(both >> 24);
+    *ret_data_len = both & 0xffffffu;
 }
 
 /* All 48 bytes: zero but for the opcode, byte 1 and the two lengths. */
@@ -41,10 +42,8 @@ static inline void response_begin(uint8_t *bhs, enum iskra_opcode opcode, uint8_
                                   uint8_t ahs_words, uint32_t data_len)
 {
     memset(bhs, 0, ISKRA_BHS_LEN);
-    bhs[0] = (uint8_t)opcode;
-    bhs[1] = byte1;
-    bhs[4] = ahs_words;
-    iskra_put_be24(bhs + 5, data_len);
+    iskra_put_be32(bhs, (uint32_t)opcode << 24 | (uint32_t)byte1 << 16);
+    iskra_put_be32(bhs + 4, (uint32_t)ahs_words << 24 | (data_len & 0xffffffu));
 }
 
 static inline void request_begin(uint8_t *bhs, enum iskra_opcode opcode, bool immediate,

@@ -110,6 +110,10 @@ enum iskra_cdb_dir iskra_cdb_dir(const struct iskra_cdb *fields);
  * Static storage. */
 ISKRA_PUBLIC const char *iskra_cdb_name(uint8_t opcode, uint16_t service_action);
 
+/* READ(10) or WRITE(10), or the 16-byte one where the blocks need it. Returns the length; 16 bytes
+ * are written. */
+unsigned iskra_cdb_transfer(uint8_t *cdb, bool write, uint64_t lba, uint32_t block_cnt, bool fua);
+
 /* Builders. `flags` takes the ISKRA_CDB_ bits that the command has. Values that do not fit return
  * 0. */
 unsigned iskra_cdb_test_unit_ready(uint8_t *cdb);

@@ -1,6 +1,10 @@
 /* The builders of cdb.h: names for iskra_cdb_encode(). */
 #include "wire/cdb.h"
 
+#include <string.h>
+
+#include "wire/be.h"
+
 static unsigned build(uint8_t *cdb, struct iskra_cdb fields)
 {
     return iskra_cdb_encode(&fields, cdb, ISKRA_CDB_BHS_LEN);
@@ -12,6 +16,26 @@ static unsigned build_range(uint8_t *cdb, enum iskra_scsi_op opcode, uint64_t lb
     return build(
         cdb, (struct iskra_cdb){
                  .opcode = (uint8_t)opcode, .lba = lba, .block_cnt = block_cnt, .flags = flags});
+}
+
+/* Almost every command there is, so not by the tables but written out. Bytes 1 (flags) and, in the
+ * long form, 2 to 9 (LBA) and 10 to 13 (blocks); in the short one 2 to 5 and 7 and 8 (SBC-3 5.8 to
+ * 5.11, 5.28 to 5.32). */
+unsigned iskra_cdb_transfer(uint8_t *cdb, bool write, uint64_t lba, uint32_t block_cnt, bool fua)
+{
+    bool wide = lba + block_cnt > UINT64_C(1) << 32 || block_cnt > 0xffffu;
+    memset(cdb, 0, ISKRA_CDB_BHS_LEN);
+    cdb[1] = fua ? 0x08 : 0;
+    if (wide) {
+        cdb[0] = write ? ISKRA_SCSI_WRITE_16 : ISKRA_SCSI_READ_16;
+        iskra_put_be64(cdb + 2, lba);
+        iskra_put_be32(cdb + 10, block_cnt);
+        return 16;
+    }
+    cdb[0] = write ? ISKRA_SCSI_WRITE_10 : ISKRA_SCSI_READ_10;
+    iskra_put_be32(cdb + 2, (uint32_t)lba);
+    iskra_put_be16(cdb + 7, (uint16_t)block_cnt);
+    return 10;
 }
 
 unsigned iskra_cdb_test_unit_ready(uint8_t *cdb)

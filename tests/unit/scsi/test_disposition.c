@@ -137,6 +137,23 @@ static void task_set_full_and_good_speak_of_the_queue_depth(void **state)
     assert_true(iskra_decide_disposition(&f).queue_good);
 }
 
+static void the_shortcut_for_good_decides_as_the_table_does(void **state)
+{
+    (void)state;
+    for (int online = 0; online <= 1; online++) {
+        struct iskra_verdict_facts f = facts_of(ISKRA_DID_OK, ISKRA_STATUS_GOOD);
+        f.device_online = online != 0;
+        f.retries = 3;
+        struct iskra_decision table = iskra_decide_disposition(&f);
+        struct iskra_decision shortcut = iskra_decision_good(online != 0, 3);
+        assert_int_equal(shortcut.disposition, table.disposition);
+        assert_int_equal(shortcut.host_byte, table.host_byte);
+        assert_int_equal(shortcut.retries, table.retries);
+        assert_int_equal(shortcut.queue_good, table.queue_good);
+        assert_false(shortcut.queue_full || shortcut.expected_ua_seen || shortcut.unit_attention);
+    }
+}
+
 static void each_sense_key_has_its_disposition(void **state)
 {
     static const struct {
@@ -309,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_device_that_is_offline_ends_everything_as_it_is),
         cmocka_unit_test(each_status_has_its_disposition),
         cmocka_unit_test(task_set_full_and_good_speak_of_the_queue_depth),
+        cmocka_unit_test(the_shortcut_for_good_decides_as_the_table_does),
         cmocka_unit_test(each_sense_key_has_its_disposition),
         cmocka_unit_test(a_deferred_error_is_about_an_earlier_command_and_retried),
         cmocka_unit_test(filemark_eom_and_ili_end_the_deciding),

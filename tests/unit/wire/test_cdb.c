@@ -88,6 +88,22 @@ static void sixteen_byte_commands_have_their_bytes(void **state)
               "9e 12 12 34 56 78 9a bc de f0 01 02 03 04 00 00");
 }
 
+static void a_transfer_takes_the_short_form_as_long_as_it_has_room(void **state)
+{
+    const uint64_t end = UINT64_C(1) << 32;
+    CHECK_CDB(iskra_cdb_transfer(cdb, false, 0x12345678, 0x9abc, false),
+              "28 00 12 34 56 78 00 9a bc 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, true, 1, 2, true), "2a 08 00 00 00 01 00 00 02 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, true, end - 8, 8, false), "2a 00 ff ff ff f8 00 00 08 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, true, end - 8, 9, true),
+              "8a 08 00 00 00 00 ff ff ff f8 00 00 00 09 00 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, false, 0, 0xffff, false), "28 00 00 00 00 00 00 ff ff 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, false, 0, 0x10000, false),
+              "88 00 00 00 00 00 00 00 00 00 00 01 00 00 00 00");
+    CHECK_CDB(iskra_cdb_transfer(cdb, false, 0x123456789abcdef0, 0x01020304, true),
+              "88 08 12 34 56 78 9a bc de f0 01 02 03 04 00 00");
+}
+
 static void thirty_two_byte_read_has_its_bytes(void **state)
 {
     const struct iskra_cdb fields = {.opcode = ISKRA_SCSI_VARIABLE_LENGTH,
@@ -220,6 +236,7 @@ int main(void)
         cmocka_unit_test(ten_byte_commands_have_their_bytes),
         cmocka_unit_test(twelve_byte_commands_have_their_bytes),
         cmocka_unit_test(sixteen_byte_commands_have_their_bytes),
+        cmocka_unit_test(a_transfer_takes_the_short_form_as_long_as_it_has_room),
         cmocka_unit_test(thirty_two_byte_read_has_its_bytes),
         cmocka_unit_test(a_count_of_zero_in_read_6_means_256),
         cmocka_unit_test(values_without_room_are_refused),

@@ -33,6 +33,7 @@ struct iskra {
     void *log_arg;
     struct iskra_events events;
     struct iskra_list nexuses; /* of struct iskra_nexus */
+    uint32_t busy_poll_cnt;    /* of these, with busy_poll_us */
     uint32_t next_sid;
     uint32_t out_cnt;      /* requests submitted and not yet done */
     bool in_round;         /* a round is running: callbacks may be on the stack */
@@ -42,6 +43,7 @@ struct iskra {
     uint64_t poll_told_ns;
     struct iskra_mailbox mailbox; /* from other threads */
     struct iskra_thread *thread;  /* runs the loop; NULL: whoever calls does */
+    bool thread_asleep;           /* it waits, with nothing out that it had to look for */
     atomic_bool ending;           /* iskra_free() has begun */
     volatile uint8_t *own_page;   /* 1 in the process that made it, wiped to 0 in a forked child */
 };
@@ -85,6 +87,10 @@ int iskra_api_wait(struct iskra *ctx, const bool *flag);
 
 /* What the thread of its own does until ctx->ending. */
 void iskra_api_run(struct iskra *ctx);
+
+/* How long the loop may look for answers before it sleeps: the largest busy_poll_us of the sessions
+ * that have commands out; 0: not at all. */
+uint64_t iskra_api_busy_poll_ns(const struct iskra *ctx);
 
 void iskra_api_log(struct iskra *ctx, enum iskra_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transport/spin.h"
+
 /* A gap between rounds after which nothing is judged expired before the sockets were drained: the
  * process may have been stopped, and the answers may be waiting (decision 6). */
 #define GAP_NS UINT64_C(1000000000)
@@ -84,8 +86,12 @@ static void hand_on(struct iskra *ctx)
      * next round sends this together with what else has come up by then. */
     if (ctx->out_cnt <= 1)
         iskra_workq_run(&ctx->round.xmit);
-    if (work_pending(ctx))
+    /* Something has come up that a thread of its own is to look for busily: that takes a thread
+     * that is awake. */
+    bool rouse = ctx->thread_asleep && iskra_api_busy_poll_ns(ctx) > 0;
+    if (work_pending(ctx) || rouse)
         iskra_driver_wake(ctx->driver);
+    ctx->thread_asleep &= !rouse;
     iskra_driver_set_deadline(ctx->driver, iskra_timers_next_ns(&ctx->round.timers));
 }
 
@@ -164,7 +170,9 @@ int iskra_api_round(struct iskra *ctx, int64_t wait_ns)
     if (!iskra_api_own_process(ctx))
         return -EPERM;
     ctx->in_round = true;
-    int rc = iskra_driver_poll(ctx->driver, wait_limit(ctx, wait_ns));
+    wait_ns = wait_limit(ctx, wait_ns);
+    ctx->driver->spin_ns = wait_ns != 0 ? iskra_api_busy_poll_ns(ctx) : 0;
+    int rc = iskra_driver_poll(ctx->driver, wait_ns);
     uint64_t begun_ns = ctx->round.now_ns;
     judge_poll(ctx, rc);
     iskra_mailbox_take(&ctx->mailbox, &ctx->round.work);
@@ -194,17 +202,37 @@ int iskra_api_wait(struct iskra *ctx, const bool *flag)
     return 0;
 }
 
-void iskra_api_run(struct iskra *ctx)
+/* Until the descriptor is readable, or for at most wait_ns, the first spin_ns of it busily. Without
+ * the lock, so that it looks from outside. A wait that fails is none: the round looks all the same.
+ */
+static void wait_outside(const struct iskra *ctx, uint64_t spin_ns, int64_t wait_ns)
 {
     const struct iskra_platform *pf = ctx->round.pf;
     struct pollfd fd = {.fd = iskra_driver_fd(ctx->driver), .events = POLLIN};
+    if (wait_ns != 0 && spin_ns > 0) {
+        struct iskra_spin spin;
+        iskra_spin_begin(&spin, pf, spin_ns, wait_ns);
+        do {
+            if (pf->wait(pf->arg, &fd, 1, 0) != 0)
+                return;
+        } while (iskra_spin_again(&spin));
+        wait_ns = iskra_spin_left_ns(&spin, wait_ns);
+    }
+    if (wait_ns != 0)
+        (void)pf->wait(pf->arg, &fd, 1, wait_ns);
+}
+
+void iskra_api_run(struct iskra *ctx)
+{
     iskra_api_lock(ctx);
     while (!ctx->ending) {
         int64_t wait_ns = wait_limit(ctx, -1);
+        uint64_t spin_ns = iskra_api_busy_poll_ns(ctx);
+        ctx->thread_asleep = spin_ns == 0;
         iskra_api_unlock(ctx);
-        if (wait_ns != 0)
-            (void)pf->wait(pf->arg, &fd, 1, wait_ns); /* if it fails the round looks all the same */
+        wait_outside(ctx, spin_ns, wait_ns);
         iskra_api_lock(ctx);
+        ctx->thread_asleep = false;
         (void)iskra_api_round(ctx, 0);
         iskra_thread_tell(ctx->thread);
     }

@@ -18,6 +18,7 @@ static void nexus_free(struct iskra_nexus *nexus)
     iskra_work_cancel(&nexus->up_work);
     iskra_work_cancel(&nexus->free_work);
     iskra_list_remove(&nexus->link);
+    nexus->ctx->busy_poll_cnt -= nexus->url.settings.busy_poll_us > 0;
     iskra_timer_done(&nexus->retry_timer);
     iskra_initiator_free(nexus->ini);
     iskra_shost_set_session(&nexus->host, NULL);
@@ -147,6 +148,7 @@ static int nexus_new(struct iskra *ctx, const struct iskra_url *url, bool discov
     iskra_work_init(&nexus->up_work, up_work);
     iskra_work_init(&nexus->free_work, free_work);
     iskra_list_push_back(&ctx->nexuses, &nexus->link);
+    ctx->busy_poll_cnt += url->settings.busy_poll_us > 0;
     iskra_shost_init(&nexus->host, &ctx->round, &iskra_nexus_host_ops, nexus);
     nexus->host.rq_timeout_ns = (uint64_t)url->settings.command_timeout_ns;
     nexus->host.eh_deadline_ns = url->settings.eh_deadline_ns;

@@ -3,8 +3,7 @@
  *
  * One epoll descriptor for the life of the initiator. Data sockets are registered once,
  * edge-triggered, so that no epoll_ctl is needed per I/O. The same descriptor becomes readable when
- * the deadline passes (a timerfd, re-armed only when the deadline changes) and when the loop is to
- * be woken (an eventfd). Waiting goes through the platform.
+ * the deadline passes and when the loop is to be woken (bell.h). Waiting goes through the platform.
  *
  * Events are fetched in batches, and any callback may unbind a socket or remove a watch that has an
  * event in the batch; such events are struck out, and a socket's memory is kept until the batch is
@@ -13,16 +12,15 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "list.h"
 #include "trace.h"
+#include "transport/bell.h"
+#include "transport/spin.h"
 #include "transport/stream.h"
 
 #define EVENT_CNT 64
@@ -40,9 +38,8 @@ enum event_kind {
 struct iskra_epoll {
     struct iskra_driver driver; /* first */
     struct iskra_round_ops round_ops;
-    int epoll_fd, timer_fd, wake_fd;
-    uint64_t deadline_ns; /* what timer_fd is set to */
-    atomic_bool woken;
+    int epoll_fd;
+    struct iskra_bell bell;
     bool polling;
     bool waits_itself; /* the platform's wait is the kernel's, and epoll can do it in one call */
     struct iskra_list ready;   /* of struct iskra_stream: bytes left, no new edge to expect */
@@ -200,10 +197,7 @@ static void unbind_conn(struct iskra_sock *sock)
 
 static void driver_wake(struct iskra_driver *driver)
 {
-    struct iskra_epoll *d = (struct iskra_epoll *)driver;
-    uint64_t one = 1;
-    if (!atomic_exchange(&d->woken, true))
-        (void)!write(d->wake_fd, &one, sizeof(one)); /* it cannot overflow: one write per read */
+    iskra_bell_ring(&((struct iskra_epoll *)driver)->bell);
 }
 
 static void resume(struct iskra_sock *sock)
@@ -228,19 +222,13 @@ static const struct iskra_transport_ops epoll_transport_ops = {
 
 /* ---- the driver ---- */
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        (void)close(fd);
-}
-
 static void driver_free(struct iskra_driver *driver)
 {
     struct iskra_epoll *d = (struct iskra_epoll *)driver;
     free_unbound(d);
-    close_fd(d->epoll_fd);
-    close_fd(d->timer_fd);
-    close_fd(d->wake_fd);
+    if (d->epoll_fd >= 0)
+        (void)close(d->epoll_fd);
+    iskra_bell_done(&d->bell);
     driver->round->ops = NULL;
     const struct iskra_platform *pf = driver->round->pf;
     pf->free(pf->arg, d);
@@ -256,19 +244,19 @@ static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driv
     d->driver = (struct iskra_driver){
         .ops = &iskra_epoll_ops, .round = round, .transport = {.ops = &epoll_transport_ops}};
     d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
-    d->deadline_ns = ISKRA_NEVER;
     d->waits_itself = true;
     iskra_list_init(&d->ready);
     iskra_list_init(&d->unbound);
 
     d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    d->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int ret = d->epoll_fd < 0 || d->timer_fd < 0 || d->wake_fd < 0 ? -errno : 0;
+    int ret = d->epoll_fd < 0 ? -errno : 0;
+    int bell_ret = iskra_bell_init(&d->bell, pf);
     if (ret == 0)
-        ret = epoll_add(d, d->timer_fd, EPOLLIN, NULL, EVENT_TIMER);
+        ret = bell_ret;
     if (ret == 0)
-        ret = epoll_add(d, d->wake_fd, EPOLLIN, NULL, EVENT_WAKE);
+        ret = epoll_add(d, d->bell.timer_fd, EPOLLIN, NULL, EVENT_TIMER);
+    if (ret == 0)
+        ret = epoll_add(d, d->bell.wake_fd, EPOLLIN, NULL, EVENT_WAKE);
     if (ret < 0) {
         driver_free(&d->driver);
         return iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no event loop: %s", strerror(-ret));
@@ -288,36 +276,9 @@ static bool driver_pending(const struct iskra_driver *driver)
     return !iskra_list_empty(&((const struct iskra_epoll *)driver)->ready);
 }
 
-/* Relative, because the platform's clock need not be the kernel's. */
 static void driver_set_deadline(struct iskra_driver *driver, uint64_t deadline_ns)
 {
-    struct iskra_epoll *d = (struct iskra_epoll *)driver;
-    if (deadline_ns == d->deadline_ns)
-        return;
-    d->deadline_ns = deadline_ns;
-    struct itimerspec its = {0};
-    if (deadline_ns != ISKRA_NEVER) {
-        const struct iskra_platform *pf = driver->round->pf;
-        uint64_t now_ns = pf->now_ns(pf->arg);
-        uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 1; /* 0 would disarm */
-        its.it_value.tv_sec = (time_t)(left_ns / 1000000000u);
-        its.it_value.tv_nsec = (long)(left_ns % 1000000000u);
-    }
-    (void)timerfd_settime(d->timer_fd, 0, &its, NULL); /* the values are in range */
-}
-
-static void serve_own(struct iskra_epoll *d, enum event_kind kind)
-{
-    uint64_t count;
-    if (kind == EVENT_TIMER) {
-        (void)!read(d->timer_fd, &count, sizeof(count));
-        d->deadline_ns = ISKRA_NEVER; /* run out: to be set again even to the same value */
-    } else {
-        /* First the flag would lose a wake between the two: it would write, and the read swallow
-         * it. */
-        (void)!read(d->wake_fd, &count, sizeof(count));
-        (void)atomic_exchange(&d->woken, false);
-    }
+    iskra_bell_set_deadline(&((struct iskra_epoll *)driver)->bell, deadline_ns);
 }
 
 static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
@@ -338,8 +299,10 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
         break;
     }
     case EVENT_TIMER:
+        iskra_bell_timer_served(&d->bell);
+        break;
     case EVENT_WAKE:
-        serve_own(d, kind);
+        iskra_bell_wake_served(&d->bell);
         break;
     }
 }
@@ -389,13 +352,28 @@ static bool wait_and_fetch(struct iskra_epoll *d, int64_t timeout_ns)
 #endif
 }
 
+/* Fetches without sleeping until something is there. False: nothing came in spin_ns, which is taken
+ * off the timeout. */
+static bool look_busily(struct iskra_epoll *d, int64_t *timeout_ns)
+{
+    struct iskra_spin spin;
+    iskra_spin_begin(&spin, d->driver.round->pf, d->driver.spin_ns, *timeout_ns);
+    do {
+        if (fetch_events(d) < 0 || d->event_cnt > 0)
+            break;
+    } while (iskra_spin_again(&spin));
+    *timeout_ns = iskra_spin_left_ns(&spin, *timeout_ns);
+    return d->event_cnt > 0;
+}
+
 /* Waits, reads the clock, fetches. */
 static int next_events(struct iskra_epoll *d, int64_t timeout_ns)
 {
     int waited = 0;
     bool wait = timeout_ns != 0 && iskra_list_empty(&d->ready);
     bool itself = d->waits_itself && d->driver.round->pf->wait == iskra_platform_posix()->wait;
-    if (wait && itself && wait_and_fetch(d, timeout_ns)) {
+    bool there = wait && d->driver.spin_ns > 0 && look_busily(d, &timeout_ns);
+    if (there || (wait && itself && wait_and_fetch(d, timeout_ns))) {
         read_clock(d);
         return 0;
     }

@@ -33,7 +33,8 @@ struct iskra_driver_ops {
     /* Every socket is unbound and every watch removed before. Never NULL. */
     void (*free)(struct iskra_driver *driver);
 
-    /* Waits at most timeout_ns (0: not at all, negative: without limit), reads the clock once into
+    /* Waits at most timeout_ns (0: not at all, negative: without limit), the first spin_ns of it by
+     * looking again and again, reads the clock once into
      * round->now_ns and the trace, then gives every ready socket and watch its turn. A socket that
      * still has bytes after its share of a round keeps its place for the next one, which then does
      * not wait. Returns how many events were served, or a negative errno: it could not wait, or not
@@ -60,6 +61,8 @@ struct iskra_driver {
     const struct iskra_driver_ops *ops;
     struct iskra_round *round;
     struct iskra_transport transport;
+    uint64_t spin_ns; /* the loop's, before each poll that waits: 0, to sleep at once. A driver that
+                         gains nothing by looking need not */
 };
 
 /* Sockets, timerfd and eventfd in one epoll set. */

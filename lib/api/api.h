@@ -23,7 +23,8 @@
 #include "round.h"
 #include "transport/transport.h"
 
-#define ISKRA_TRACE_RECORDS 1024u /* 40 KiB of the last PDUs and state changes */
+#define ISKRA_TRACE_RECORDS                                                                        \
+    256u /* the last PDUs and state changes: 10 KiB, which stay in a cache */
 
 struct iskra {
     struct iskra_round round;

@@ -79,6 +79,11 @@ void iskra_add_timer(struct iskra_request *rq)
     iskra_list_remove(&rq->timeout_link);
     insert_sorted(list_for(t, timeout_ns), rq);
 
+    /* Armed for an earlier time than any that may come of this one, as almost always: rounding goes
+     * up, and takes divisions. */
+    if (iskra_timer_armed(&t->timer) && t->timer.deadline_ns <= rq->deadline_ns &&
+        t->timer.deadline_ns - now_ns <= ISKRA_TIMEOUT_FIRST_CAP_NS)
+        return;
     uint64_t expiry_ns = iskra_timeout_round_up(rq->deadline_ns, timeout_ns);
     uint64_t cap_ns = iskra_timeout_round_up(add_saturating(now_ns, ISKRA_TIMEOUT_FIRST_CAP_NS),
                                              ISKRA_TIMEOUT_COARSE_NS);

@@ -8,6 +8,7 @@
 #include "iscsi/session.h"
 
 #define AHS_TYPE_EXTENDED_CDB 1u
+#define CDB_AT                32u /* in the header (RFC 7143 11.3) */
 
 /* RFC 7143 11.2.2.2: the CDB's bytes beyond 16 in an AHS. AHSLength counts one reserved byte and
  * them. Returns the AHS's bytes with its padding. */
@@ -79,8 +80,9 @@ void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
         .cmd_sn = s->window.cmd_sn,
         .exp_stat_sn = task->conn->exp_stat_sn,
     };
-    memcpy(pdu.cdb, cmd->cdb, ahs_len > 0 ? ISKRA_CDB_BHS_LEN : cmd->cdb_len);
     iskra_scsi_cmd_encode(&pdu, task->hdr);
+    /* Not by way of pdu.cdb: copied on at once, it would have to be waited for. */
+    memcpy(task->hdr + CDB_AT, cmd->cdb, ahs_len > 0 ? ISKRA_CDB_BHS_LEN : cmd->cdb_len);
     task->tcp.sent_len = immediate;
     iskra_task_run(task, s->window.cmd_sn++);
     *ret_hdr_len = ISKRA_BHS_LEN + ahs_len;

@@ -120,9 +120,9 @@ bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag,
 void iskra_xmitworker(struct iskra_work *work);
 void iskra_conn_kick_xmit(struct iskra_conn *conn);
 
-/* prep.c. Builds the PDU in task->hdr. A management PDU: 0 or a negative errno, and the task is not
- * to be sent. */
-void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len);
+/* prep.c. A command's header is built where the connection's next one goes, in task->hdr if it has
+ * an AHS; returned. There is room for a PDU. */
+uint8_t *iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len);
 int iskra_prep_mgmt_pdu(struct iskra_task *task);
 /* How much data its command PDU carries. */
 uint32_t iskra_cmd_immediate_len(const struct iskra_task *task);

@@ -56,15 +56,15 @@ static uint32_t first_burst_plan(struct iskra_task *task)
 
 /* RFC 7143 11.3. F says that no unsolicited Data-Out follows; DataSegmentLength of a write counts
  * its immediate data. */
-void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
+uint8_t *iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
 {
     struct iskra_session *s = task->session;
     struct iskra_cmnd *cmd = task->cmd;
     ISKRA_STEP(&s->round->trace, PREP_SCSI_CMD_PDU, cmd->cdb[0]);
     cmd->sent = true;
-    uint32_t ahs_len = 0;
-    if (cmd->cdb_len > ISKRA_CDB_BHS_LEN)
-        ahs_len = extended_cdb_put(task->hdr + ISKRA_BHS_LEN, cmd->cdb, cmd->cdb_len);
+    bool extended = cmd->cdb_len > ISKRA_CDB_BHS_LEN;
+    uint8_t *hdr = extended ? task->hdr : iskra_tcp_xmit_hdr(&task->conn->tcp);
+    uint32_t ahs_len = extended ? extended_cdb_put(hdr + ISKRA_BHS_LEN, cmd->cdb, cmd->cdb_len) : 0;
     bool write = cmd->dir == ISKRA_DIR_WRITE && cmd->transfer_len > 0;
     uint32_t immediate = write ? first_burst_plan(task) : 0;
     struct iskra_pdu_scsi_cmd pdu = {
@@ -80,12 +80,13 @@ void iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
         .cmd_sn = s->window.cmd_sn,
         .exp_stat_sn = task->conn->exp_stat_sn,
     };
-    iskra_scsi_cmd_encode(&pdu, task->hdr);
+    iskra_scsi_cmd_encode(&pdu, hdr);
     /* Not by way of pdu.cdb: copied on at once, it would have to be waited for. */
-    memcpy(task->hdr + CDB_AT, cmd->cdb, ahs_len > 0 ? ISKRA_CDB_BHS_LEN : cmd->cdb_len);
+    memcpy(hdr + CDB_AT, cmd->cdb, extended ? ISKRA_CDB_BHS_LEN : cmd->cdb_len);
     task->tcp.sent_len = immediate;
     iskra_task_run(task, s->window.cmd_sn++);
     *ret_hdr_len = ISKRA_BHS_LEN + ahs_len;
+    return hdr;
 }
 
 uint32_t iskra_cmd_immediate_len(const struct iskra_task *task)

@@ -77,11 +77,11 @@ static enum step cmd_step(struct iskra_conn *conn)
         return STEP_FULL;
     iskra_list_remove(&task->link);
     uint32_t hdr_len;
-    iskra_prep_scsi_cmd_pdu(task, &hdr_len);
+    uint8_t *hdr = iskra_prep_scsi_cmd_pdu(task, &hdr_len);
     if (task->tcp.dir == ISKRA_DIR_WRITE)
-        iskra_tcp_xmit_write(&conn->tcp, &task->tcp, task->hdr, hdr_len, false, 0);
+        iskra_tcp_xmit_write(&conn->tcp, &task->tcp, hdr, hdr_len, 0);
     else /* there is room: xmit_takes() said so */
-        (void)iskra_tcp_xmit_task(&conn->tcp, &task->tcp, task->hdr, hdr_len, NULL, 0);
+        (void)iskra_tcp_xmit_task(&conn->tcp, &task->tcp, hdr, hdr_len, NULL, 0);
     if (iskra_tcp_data_out_due(&task->tcp) != NULL)
         iskra_list_push_back(&conn->unfinished, &task->link);
     conn->tx_pdus++;
@@ -98,10 +98,9 @@ static enum step data_out_step(struct iskra_conn *conn, struct iskra_task *task)
     struct iskra_r2t *r2t = iskra_tcp_data_out_due(&task->tcp);
     if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_data_out_len(task, r2t)))
         return STEP_FULL;
-    uint8_t hdr[ISKRA_BHS_LEN];
+    uint8_t *hdr = iskra_tcp_xmit_hdr(&conn->tcp);
     uint32_t len = iskra_prep_data_out_pdu(task, r2t, hdr);
-    iskra_tcp_xmit_write(&conn->tcp, &task->tcp, hdr, ISKRA_BHS_LEN, true,
-                         r2t->offset + r2t->sent_len);
+    iskra_tcp_xmit_write(&conn->tcp, &task->tcp, hdr, ISKRA_BHS_LEN, r2t->offset + r2t->sent_len);
     iskra_tcp_data_out_sent(&task->tcp, len);
     conn->tx_pdus++;
     const struct iskra_r2t *next = iskra_tcp_data_out_due(&task->tcp);

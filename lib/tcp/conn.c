@@ -86,7 +86,8 @@ int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops 
     conn->out.cnt = power_of_two_from(tx_pdu_cnt);
     conn->data_buf = pf->alloc(pf->arg, ISKRA_CONN_BUF_LEN);
     conn->out.ring = pf->alloc(pf->arg, conn->out.cnt * sizeof(*conn->out.ring));
-    if (!conn->data_buf || !conn->out.ring) {
+    conn->out.hdrs = pf->alloc(pf->arg, (conn->out.cnt + 1) * ISKRA_TX_HDR_LEN);
+    if (!conn->data_buf || !conn->out.ring || !conn->out.hdrs) {
         iskra_tcp_conn_done(conn);
         return -ENOMEM;
     }
@@ -127,12 +128,15 @@ void iskra_tcp_conn_done(struct iskra_tcp_conn *conn)
 {
     if (!conn || !conn->pf)
         return;
-    if (conn->data_buf && conn->out.ring) /* else init failed and nothing is on loan */
+    if (conn->data_buf && conn->out.ring &&
+        conn->out.hdrs) /* else init failed and nothing is on loan */
         iskra_tcp_conn_reset(conn);
     if (conn->data_buf)
         conn->pf->free(conn->pf->arg, conn->data_buf);
     if (conn->out.ring)
         conn->pf->free(conn->pf->arg, conn->out.ring);
+    if (conn->out.hdrs)
+        conn->pf->free(conn->pf->arg, conn->out.hdrs);
     if (conn->out.copy.memory)
         conn->pf->free(conn->pf->arg, conn->out.copy.memory);
     memset(conn, 0, sizeof(*conn));

@@ -96,16 +96,37 @@ static void tail_set(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, bool m
     }
 }
 
-static void hdr_set(const struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, uint8_t *hdr,
+/* Headers follow each other; the last one before the end goes to the beginning if it finds no room.
+ * What is overwritten was sent long ago: there are fewer PDUs in the ring than have room here. */
+static uint8_t *hdr_place(struct iskra_tcp_out *out)
+{
+    if (out->hdr_at > out->cnt * ISKRA_TX_HDR_LEN)
+        out->hdr_at = 0;
+    return out->hdrs + out->hdr_at;
+}
+
+uint8_t *iskra_tcp_xmit_hdr(struct iskra_tcp_conn *conn)
+{
+    assert(iskra_tcp_xmit_room(conn) > 0);
+    return hdr_place(&conn->out);
+}
+
+static void hdr_set(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, uint8_t *hdr,
                     uint32_t hdr_len)
 {
-    pdu->hdr = hdr;
+    bool lent = hdr_len > ISKRA_BHS_LEN;
+    uint8_t *place = lent ? hdr : hdr_place(out);
+    if (place != hdr)
+        memcpy(place, hdr, ISKRA_BHS_LEN);
+    pdu->hdr = place;
     pdu->hdr_len = hdr_len;
     if (out->hdr_digest) {
-        uint32_t crc = iskra_crc32c_update(ISKRA_CRC32C_INIT, hdr, hdr_len);
-        iskra_crc32c_put(hdr + hdr_len, iskra_crc32c_finish(crc));
+        uint32_t crc = iskra_crc32c_update(ISKRA_CRC32C_INIT, place, hdr_len);
+        iskra_crc32c_put(place + hdr_len, iskra_crc32c_finish(crc));
         pdu->hdr_len += ISKRA_DIGEST_LEN;
     }
+    if (!lent)
+        out->hdr_at += pdu->hdr_len;
 }
 
 /* The PDU's header, payload and tail are set: it is in the ring from now on. */
@@ -133,8 +154,6 @@ int iskra_tcp_xmit_task(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task
         return -EAGAIN;
     struct iskra_tx_pdu *pdu = slot(out, out->tail);
     pdu->task = task;
-    if (!task)
-        hdr = memcpy(pdu->own_hdr, hdr, ISKRA_BHS_LEN);
     hdr_set(out, pdu, hdr, hdr_len);
     pdu->payload_len = data_len;
     pdu->linear = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = data_len};
@@ -154,7 +173,7 @@ static const struct iskra_sg_cursor *write_cursor(struct iskra_tcp_task *task, u
 }
 
 void iskra_tcp_xmit_write(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, uint8_t *hdr,
-                          uint32_t hdr_len, bool copy_hdr, uint32_t offset)
+                          uint32_t hdr_len, uint32_t offset)
 {
     ISKRA_STEP(conn->trace, XMIT_TASK, 0);
     struct iskra_tcp_out *out = &conn->out;
@@ -164,8 +183,6 @@ void iskra_tcp_xmit_write(struct iskra_tcp_conn *conn, struct iskra_tcp_task *ta
            iskra_tcp_xmit_takes(conn, data_len));
     struct iskra_tx_pdu *pdu = slot(out, out->tail);
     pdu->task = task;
-    if (copy_hdr)
-        hdr = memcpy(pdu->own_hdr, hdr, ISKRA_BHS_LEN);
     hdr_set(out, pdu, hdr, hdr_len);
     pdu->payload_len = data_len;
     pdu->payload = *write_cursor(task, offset);
@@ -180,16 +197,22 @@ struct gather {
     size_t len_left;
 };
 
-/* Returns false when the list is full. */
+/* Returns false when the list is full. What lies behind the last entry makes it longer: each entry
+ * costs the kernel as much as some hundred bytes. */
 static bool gather_put(struct gather *g, const void *base, size_t len)
 {
     if (len == 0)
         return true;
-    if (g->cnt == g->max || g->len_left == 0)
+    struct iovec *last = g->cnt > 0 ? &g->iov[g->cnt - 1] : NULL;
+    bool follows = last && (const uint8_t *)last->iov_base + last->iov_len == base;
+    if ((g->cnt == g->max && !follows) || g->len_left == 0)
         return false;
     bool fits = len <= g->len_left;
     size_t n = fits ? len : g->len_left;
-    g->iov[g->cnt++] = (struct iovec){.iov_base = (void *)(uintptr_t)base, .iov_len = n};
+    if (follows)
+        last->iov_len += n;
+    else
+        g->iov[g->cnt++] = (struct iovec){.iov_base = (void *)(uintptr_t)base, .iov_len = n};
     g->len_left -= n;
     return fits;
 }

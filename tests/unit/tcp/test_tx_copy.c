@@ -100,7 +100,7 @@ static void queue_one(struct sender *s, uint32_t len, bool scribble)
     uint8_t *data = s->task->memory + s->at;
     rand_fill(&s->seed, data, len);
     stream_put_pdu(&s->want, hdr, NULL, 0, data, len);
-    iskra_tcp_xmit_write(&s->f->conn, &s->task->tcp, hdr, ISKRA_BHS_LEN, true, s->at);
+    iskra_tcp_xmit_write(&s->f->conn, &s->task->tcp, hdr, ISKRA_BHS_LEN, s->at);
     memset(hdr, 0xaa, sizeof(hdr));
     if (scribble)
         memset(data, 0x5a, len);

@@ -194,6 +194,24 @@ static void an_owned_header_is_copied(void **state)
     stream_done(&wire);
 }
 
+static void headers_without_data_go_out_as_one_piece(void **state)
+{
+    struct fake *f = *state;
+    struct fake_task *task = fake_task_add(f, ISKRA_DIR_READ, 4096, 0, 0);
+    uint8_t want[3 * ISKRA_BHS_LEN];
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t *hdr = iskra_tcp_xmit_hdr(&f->conn);
+        bhs_of(hdr, ISKRA_OP_SCSI_CMD, i);
+        memcpy(want + (size_t)i * ISKRA_BHS_LEN, hdr, ISKRA_BHS_LEN);
+        assert_int_equal(iskra_tcp_xmit_task(&f->conn, &task->tcp, hdr, ISKRA_BHS_LEN, NULL, 0), 0);
+    }
+    struct iovec iov[4];
+    assert_int_equal(iskra_tcp_send_window(&f->conn, iov, 4, 1000), 1);
+    assert_int_equal(iov[0].iov_len, sizeof(want));
+    assert_memory_equal(iov[0].iov_base, want, sizeof(want));
+    fake_reset(f);
+}
+
 static void one_send_takes_at_most_256_kib(void **state)
 {
     struct fake *f = *state;
@@ -237,6 +255,7 @@ int main(void)
         FAKE_TEST(a_task_is_lent_until_its_last_byte_is_sent),
         FAKE_TEST(a_reset_forgets_what_is_half_sent),
         FAKE_TEST(an_owned_header_is_copied),
+        FAKE_TEST(headers_without_data_go_out_as_one_piece),
         FAKE_TEST(one_send_takes_at_most_256_kib),
         FAKE_TEST(each_pdu_queued_is_one_record),
     };

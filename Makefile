@@ -20,7 +20,7 @@ demo: build
 
 build:
 	@tools/deps.sh build
-	@test -f build/build.ninja || meson setup build -Dtests=disabled --prefix=$(PREFIX)
+	@test -f build/build.ninja || meson setup build -Dtests=disabled -Db_lto=true --prefix=$(PREFIX)
 	@meson compile -C build
 	@ln -sf cli/iskra build/iskra
 

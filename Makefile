@@ -5,6 +5,7 @@
 #   make build       the program alone: build/iskra
 #   make check-all   test, tsan, and the long ones: fuzzers and such
 #   make tsan        the tests with several threads, under ThreadSanitizer, in build-tsan/
+#   make guard       instructions that a request costs, by layer and function; GUARD=--update puts them on record
 #   make bench       figures
 #   make install     after make build; DESTDIR= and PREFIX= are honoured
 #   make fuzz        the fuzzers, SECONDS= each (default 60)
@@ -13,10 +14,12 @@
 PREFIX ?= /usr/local
 SECONDS ?= 60
 .DEFAULT_GOAL := build
-.PHONY: demo test check-all tsan build bench install fuzz clean build-test bench-deps
+.PHONY: demo test check-all tsan guard build bench install fuzz clean build-test bench-deps
 
 demo: build
 	build/iskra demo
+
+GUARD ?= --profile 25
 
 build:
 	@tools/deps.sh build
@@ -43,6 +46,12 @@ tsan:
 		-Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 	@ninja -C build-tsan tests/stack/stack_test_threads tests/unit/api/api_test_mailbox
 	@tools/run_tests.py build-tsan --suite threads
+
+guard:
+	@tools/deps.sh build test
+	@test -f build-guard/build.ninja || CC=gcc meson setup build-guard -Dtests=enabled -Ddebug=true
+	@ninja -C build-guard tests/guard/guard-load
+	@tests/guard/guard.py build-guard/tests/guard/guard-load tests/guard/instructions.txt --source . $(GUARD)
 
 fuzz:
 	@tools/deps.sh build fuzz

@@ -27,6 +27,7 @@ test     libiscsi-bin         a foreign initiator against the embedded target
 test     clang                second compiler
 test     mandoc               checking the man pages
 test     clang-format         checking the layout of the sources
+test     valgrind             counting the instructions of a request
 fuzz     clang                fuzzers
 fuzz     libclang-rt-14-dev   fuzzers: sanitizer runtime
 fuzz     libfuzzer-14-dev     fuzzers: libFuzzer

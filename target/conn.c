@@ -5,6 +5,7 @@
 #include "target/conn.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,8 +61,7 @@ struct iskra_target_conn *iskra_target_conn_new(struct iskra_target *target, con
     iskra_list_init(&conn->free_tasks);
     iskra_list_init(&conn->free_immediate);
     iskra_list_init(&conn->link);
-    size_t address_len = strnlen(address, sizeof(conn->address) - 1);
-    memcpy(conn->address, address, address_len);
+    snprintf(conn->address, sizeof(conn->address), "%s", address);
     target_keys_init(&conn->keys, &target->options);
     iskra_list_push_back(&target->conns, &conn->link);
     target->stats.conn_cnt++;

@@ -6,7 +6,7 @@
 #   make check-all   test, tsan, and the long ones: fuzzers and such
 #   make tsan        the tests with several threads, under ThreadSanitizer, in build-tsan/
 #   make guard       instructions that a request costs, by layer and function; GUARD=--update puts them on record
-#   make bench       figures
+#   make bench       figures: floor, canned client, libiscsi, iskra, taking turns; BENCH="--quick", BENCH=--help
 #   make install     after make build; DESTDIR= and PREFIX= are honoured
 #   make fuzz        the fuzzers, SECONDS= each (default 60)
 #   make clean       away with all build directories
@@ -61,7 +61,7 @@ bench-deps:
 	@tools/deps.sh build bench
 
 bench: bench-deps build
-	bench/run.sh
+	@bench/run.py $(BENCH)
 
 install: build
 	@$(if $(filter file default undefined,$(origin PREFIX)),true,meson configure build -Dprefix=$(PREFIX) && meson compile -C build)

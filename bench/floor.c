@@ -36,6 +36,13 @@ static void side_init(struct side *s, const struct bench *b, int fd, bool reques
     bench_no_delay(fd);
 }
 
+static void side_done(struct side *s)
+{
+    free(s->in_buf);
+    free(s->out_buf);
+    close(s->fd);
+}
+
 /* The requester hangs up when its time is over; what the answerer still had to say is then of no
  * interest. */
 static void send_messages(struct side *s, size_t cnt)
@@ -87,28 +94,73 @@ static void connect_pair(int *ret_a, int *ret_b)
     close(l);
 }
 
+/* Answers come in the order of the requests. */
+struct in_flight {
+    uint64_t since_ns[BENCH_QD_MAX];
+    uint32_t head, cnt;
+};
+
+struct client {
+    struct bench *b;
+    struct side side;
+    struct in_flight flight;
+};
+
+static void requests_send(struct client *c, size_t cnt)
+{
+    struct in_flight *f = &c->flight;
+    for (size_t i = 0; i < cnt; i++)
+        f->since_ns[(f->head + f->cnt++) % BENCH_QD_MAX] = c->b->now_ns;
+    send_messages(&c->side, cnt);
+}
+
+static uint32_t answers_take(struct client *c)
+{
+    struct in_flight *f = &c->flight;
+    uint32_t cnt = (uint32_t)receive_messages(&c->side);
+    f->cnt -= cnt;
+    return cnt;
+}
+
+static void round_run(void *arg)
+{
+    struct client *c = arg;
+    struct in_flight *f = &c->flight;
+    bool more = true;
+    bench_begin(c->b);
+    requests_send(c, c->b->qd);
+    while (more) {
+        uint32_t cnt = answers_take(c);
+        more = bench_turn(c->b);
+        for (uint32_t i = 0; i < cnt; i++)
+            bench_ended(c->b, f->since_ns[f->head++ % BENCH_QD_MAX]);
+        if (more)
+            requests_send(c, cnt);
+    }
+    bench_report(c->b);
+    while (f->cnt > 0)
+        f->head += answers_take(c);
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = {.name = "floor"};
-    struct side requester, answerer;
+    static struct client c;
+    struct side answerer;
     pthread_t thread;
     int fd = -1, peer_fd = -1;
     bench_options(&b, argc, argv);
+    c.b = &b;
     connect_pair(&fd, &peer_fd);
-    side_init(&requester, &b, fd, true);
+    side_init(&c.side, &b, fd, true);
     side_init(&answerer, &b, peer_fd, false);
     if (pthread_create(&thread, NULL, answer, &answerer) != 0)
         bench_die("thread");
     bench_pin(b.cpu);
-    bench_begin(&b);
-    send_messages(&requester, b.qd);
-    while (!bench_over(&b)) {
-        size_t cnt = receive_messages(&requester);
-        b.io_cnt += cnt;
-        send_messages(&requester, cnt);
-    }
-    bench_report(&b);
+    bench_rounds(&b, round_run, &c);
     shutdown(fd, SHUT_RDWR);
     pthread_join(thread, NULL);
+    side_done(&c.side);
+    side_done(&answerer);
     return 0;
 }

@@ -1,4 +1,12 @@
-/* What every benchmark program shares: its options, pinning, and the line it prints. */
+/* What every benchmark client shares: its options, rounds, pinning, latencies, and the line that it
+ * prints.
+ *
+ * A client is started once and logs in once. Then it runs a round for each line "run SECONDS" on
+ * its standard input, keeping --qd requests in flight, and answers with one line of JSON; in
+ * between it does nothing, so that clients take turns. With --time it runs one round and ends.
+ *
+ * Latencies: the clock is read once for all that one turn of a client's loop brought, and a
+ * request begins when its predecessor was seen to end: the same in every client, and cheap. */
 #ifndef ISKRA_BENCH_MEASURE_H
 #define ISKRA_BENCH_MEASURE_H
 
@@ -7,32 +15,50 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#define BENCH_BUF_LEN    (256u * 1024u)
+#define BENCH_QD_MAX     4096u
+#define BENCH_BUCKET_CNT (64u * 32u) /* 32 to each power of two: 3 % */
+
 struct bench {
     const char *name;
-    uint32_t block_len; /* bytes of payload per I/O */
-    uint32_t qd;        /* I/Os in flight */
-    double seconds;
-    bool write, spin;  /* spin: poll the socket instead of sleeping in recv */
-    int cpu, peer_cpu; /* -1: not pinned; peer_cpu is of the floor's other thread */
-    const char *host, *target;
+    uint32_t block_len;               /* bytes of payload per I/O */
+    uint32_t qd;                      /* I/Os in flight, in all sessions together */
+    uint32_t session_cnt;             /* 1 but for who can do more */
+    double seconds;                   /* of one round; 0: rounds are asked for on standard input */
+    bool write, spin;                 /* spin: poll the socket instead of sleeping in recv */
+    bool digests;                     /* header and data */
+    int cpu, peer_cpu;                /* -1: not pinned; peer_cpu is of the floor's other thread */
+    const char *host, *target, *keys; /* keys: more of them for the URL, or "" */
     uint16_t port;
     uint32_t lun;
     uint64_t disk_len; /* bytes addressed at random */
+    uint32_t seed;
 
-    /* The run. */
-    uint64_t begun_ns, end_ns, io_cnt;
+    /* The round. */
+    uint64_t begun_ns, end_ns, now_ns, io_cnt;
     struct rusage begun_usage;
+    uint32_t buckets[BENCH_BUCKET_CNT];
 };
-
-#define BENCH_BUF_LEN (256u * 1024u)
 
 void bench_options(struct bench *b, int argc, char **argv); /* exits with 2 on a bad one */
 void bench_pin(int cpu);
-uint64_t bench_now_ns(void);
+
+/* Runs rounds as they are asked for; fn begins, reports and leaves nothing in flight. */
+void bench_rounds(struct bench *b, void (*fn)(void *arg), void *arg);
 void bench_begin(struct bench *b);
-bool bench_over(struct bench *b); /* cheap: looks at the clock now and then */
-void bench_report(struct bench *b);
+void bench_report(struct bench *b); /* measures up to now, then prints */
+
+/* The turn's time: to be called once a turn, before what it brought is looked at. False: the round
+ * is over. */
+bool bench_turn(struct bench *b);
+/* One I/O that was begun at since_ns has ended in this turn. */
+void bench_ended(struct bench *b, uint64_t since_ns);
+/* Byte offset of the next request: anywhere, a multiple of its length. */
+uint64_t bench_place(struct bench *b);
+
 void bench_die(const char *what);
+void bench_die_of(const struct bench *b, const char *what, const char *why);
+uint64_t bench_rss_kib(void);
 
 /* send of everything: false if the peer has hung up; recv of something, spinning if asked. Die on
  * any other failure. */

@@ -33,6 +33,8 @@ fuzz     libclang-rt-14-dev   fuzzers: sanitizer runtime
 fuzz     libfuzzer-14-dev     fuzzers: libFuzzer
 fuzz     llvm                 fuzzers: line coverage of their corpora
 bench    util-linux           taskset: each side of a measurement on a CPU of its own
+bench    libiscsi-dev         the client on libiscsi
+bench    gnuplot-nox          the plot: latency against IOPS
 '
 
 usage() {

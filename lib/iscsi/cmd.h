@@ -48,33 +48,33 @@ struct iskra_task;
 struct iskra_cmnd {
     const uint8_t *cdb; /* cdb_len bytes, living as long as the command */
     uint16_t cdb_len;
+    uint8_t age; /* session only: its age when the command was queued */
+    bool told;   /* *error is of this try; the mid-layer clears it before queuecommand */
     enum iskra_data_dir dir;
     uint64_t lun; /* the 8 bytes of SAM */
     const struct iovec
         *iov; /* the caller's memory, lent; exactly or more than transfer_len bytes */
     uint32_t iov_cnt;
-    size_t iov_skip; /* bytes of iov before the first byte of this command's data */
     uint32_t transfer_len;
+    size_t iov_skip; /* bytes of iov before the first byte of this command's data */
 
     /* Session only, between queuecommand and scsi_done. */
     struct iskra_task *task; /* NULL when the session does not have it */
     struct iskra_list link;  /* refused by queuecommand: on the session's list until scsi_done */
-    uint8_t age;             /* of the session when it was queued */
 
     /* Where the session tells what was wrong with its answer: the mid-layer's; NULL: nobody asks.
      */
     struct iskra_error *error;
-    bool told; /* *error is of this try; the mid-layer clears it before queuecommand */
+
+    void (*scsi_done)(struct iskra_cmnd *cmd);
 
     /* Valid in scsi_done. */
-    bool sent; /* its PDU was built, so that it may have left; the mid-layer clears it */
     uint32_t result;
     uint32_t residual; /* bytes of transfer_len not moved */
     uint32_t overflow; /* bytes beyond transfer_len that the target would have moved */
-    uint8_t sense[ISKRA_SENSE_LEN_MAX];
+    bool sent;         /* its PDU was built, so that it may have left; the mid-layer clears it */
     uint8_t sense_len;
-
-    void (*scsi_done)(struct iskra_cmnd *cmd);
+    uint8_t sense[ISKRA_SENSE_LEN_MAX]; /* last: few commands have any */
 };
 
 /* The tag of the task; 0xffffffff if the session does not have the command. */

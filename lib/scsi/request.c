@@ -20,7 +20,8 @@
 void iskra_scsi_request_init(struct iskra_scsi_request *sreq, struct iskra_sdev *sdev,
                              iskra_scsi_done_fn *done, struct iskra_error *error)
 {
-    memset(sreq, 0, sizeof(*sreq));
+    /* Sense and parameters are written before they are read. */
+    memset(sreq, 0, offsetof(struct iskra_scsi_request, cmnd.sense));
     iskra_request_init(&sreq->rq, &sdev->queue);
     sreq->sdev = sdev;
     sreq->done = done;

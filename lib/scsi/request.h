@@ -43,27 +43,28 @@ enum iskra_request_kind {
 #define ISKRA_REQUEST_PARAM_LEN 24u  /* an UNMAP list of one range */
 #define ISKRA_REQUEST_SIZE_MAX  480u /* what lib/api's opaque tail has to hold at most */
 
+/* In the order of use: what ending a command looks at lies side by side, just before the command's
+ * own (iskra_itt_to_ctask fetches it), what few need is at both ends. */
 struct iskra_scsi_request {
-    struct iskra_request rq;
-    struct iskra_cmnd cmnd;
+    uint64_t covered_cnt; /* FLUSH: of the device's written_cnt */
+    /* BLOCK_STATUS: the caller's array, its room, what was found. */
+    struct iskra_extent *extents;
+    uint32_t extent_max, extent_cnt;
+
     struct iskra_sdev *sdev;
     iskra_scsi_done_fn *done;
     struct iskra_error *error; /* filled when status is not 0; may be NULL */
     uint64_t offset, len;      /* bytes: of the disk, or of data (RAW, INTERNAL); FLUSH: 0 */
     uint64_t progress;         /* bytes of len that are in place */
     uint64_t piece_len;        /* bytes of len that the command stands for */
-    uint64_t covered_cnt;      /* FLUSH: of the device's written_cnt */
     uint64_t started_ns;       /* first dispatch on the host's clock; 0 before. Bounds retries. */
     int status;                /* valid in done(): 0 or a negative errno */
     uint8_t kind;              /* enum iskra_request_kind */
     uint8_t retries, allowed;
+    uint8_t way; /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
     uint8_t cdb[ISKRA_REQUEST_CDB_LEN];
     bool fua : 1;       /* WRITE, WRITE_ZEROES: done when it is on the medium */
     bool may_unmap : 1; /* WRITE_ZEROES: the range need not stay allocated */
-
-    /* BLOCK_STATUS: the caller's array, its room, what was found. */
-    struct iskra_extent *extents;
-    uint32_t extent_max, extent_cnt;
 
     /* The mid-layer's own. */
     bool lent : 1;      /* the session has the command: scsi_done is still to come */
@@ -83,7 +84,10 @@ struct iskra_scsi_request {
     bool restarted : 1;      /* FUA without the bit: written again; its retries are counted on */
     bool by_range : 1;       /* the command names its range: all of the piece is done, or nothing */
     bool unmaps : 1;         /* WRITE_ZEROES: the command may unmap */
-    uint8_t way;             /* UNMAP, WRITE_ZEROES: how the command goes about it (space.h) */
+
+    struct iskra_request rq;
+    struct iskra_cmnd cmnd;
+
     struct iovec param_iov;
     uint8_t param[ISKRA_REQUEST_PARAM_LEN];
 };

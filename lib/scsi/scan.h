@@ -1,5 +1,5 @@
 /* The scan: what is there, and what it is (spec 3.6). Asynchronous: state machines over callbacks,
- * one command at a time.
+ * one command at a time for each LUN.
  *
  * A LUN says of itself by INQUIRY (36 bytes, then what it offers), VPD pages 00h, 80h, 83h, B0h
  * where it lists them, READ CAPACITY (10) and (16) if it is a disk. A failing or lying page leaves

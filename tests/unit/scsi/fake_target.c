@@ -113,6 +113,8 @@ void fake_answer(struct rig *r, struct iskra_cmnd *cmnd)
         assert_int_equal(cdb.opcode == ISKRA_SCSI_READ_CAPACITY_10 ? 8 : cdb.alloc_len,
                          cmnd->transfer_len);
     t->asked[cdb.opcode]++;
+    if (r->session.scsi_cnt + 1 > t->in_flight_max) /* this one is out no more */
+        t->in_flight_max = r->session.scsi_cnt + 1;
     if (cdb.flags & ISKRA_CDB_EVPD)
         t->asked_vpd[cdb.page]++;
     if (t->lose_after != 0 && ++t->cmd_cnt > t->lose_after) {

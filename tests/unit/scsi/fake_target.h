@@ -7,7 +7,7 @@
 #include "wire/capacity.h"
 #include "wire/inquiry.h"
 
-#define FAKE_LUN_MAX 600
+#define FAKE_LUN_MAX 3000
 
 struct fake_lun {
     uint32_t number;
@@ -31,6 +31,7 @@ struct fake_target {
     unsigned asked_vpd[256];
     uint64_t lose_after; /* after so many commands the session is lost */
     unsigned cmd_cnt;
+    uint32_t in_flight_max;
 
     /* what the scan said */
     unsigned done_cnt;

@@ -21,6 +21,9 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
         r->refused_cnt++;
         return r->refuse;
     }
+    if (r->window_len != 0 && s->scsi_cnt >= r->window_len)
+        return ISKRA_TARGET_BUSY;
+    s->scsi_cnt++;
     assert_true(r->sent_cnt < RIG_SENT_MAX);
     cmd->sent = !r->held;
     struct rig_sent *sent = &r->sent[r->sent_cnt++];
@@ -40,7 +43,11 @@ enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct isk
 
 bool iskra_window_closed(const struct iskra_cmd_window *w)
 {
-    return (int32_t)(w->queued_cmd_sn - w->max_cmd_sn) > 0;
+    const struct iskra_session *s = iskra_container_of(w, struct iskra_session, window);
+    const struct rig *r = iskra_container_of(s, struct rig, session);
+
+    return (int32_t)(w->queued_cmd_sn - w->max_cmd_sn) > 0 ||
+           (r->window_len != 0 && s->scsi_cnt >= r->window_len);
 }
 
 void iskra_class_ready(struct iskra_class *cls)
@@ -183,6 +190,7 @@ void rig_work(struct rig *r)
                 continue;
             idle = false;
             r->sent[i].cmnd = NULL;
+            r->session.scsi_cnt--;
             cmnd->task = NULL;
             cmnd->result = 0;
             r->target(r, cmnd);
@@ -268,6 +276,7 @@ void rig_answer(struct rig *r, unsigned index, uint32_t result, uint32_t residua
     struct iskra_cmnd *cmnd = r->sent[index].cmnd;
     assert_non_null(cmnd);
     r->sent[index].cmnd = NULL;
+    r->session.scsi_cnt--;
     cmnd->task = NULL;
     cmnd->result = result;
     cmnd->residual = residual;
@@ -309,6 +318,7 @@ void rig_fail_tasks(struct rig *r)
         if (cmnd == NULL)
             continue;
         r->sent[i].cmnd = NULL;
+        r->session.scsi_cnt--;
         cmnd->task = NULL;
         cmnd->result = ISKRA_RESULT(ISKRA_DID_TRANSPORT_DISRUPTED, 0);
         cmnd->residual = cmnd->transfer_len;

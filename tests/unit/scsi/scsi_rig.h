@@ -89,8 +89,9 @@ struct rig {
     enum iskra_queue_status refuse; /* what queuecommand says, instead of taking it */
     bool held;                      /* what queuecommand takes stays in the session's queue */
     unsigned refused_cnt;
-    unsigned abort_cnt; /* commands that the session was asked to abort */
-    bool keeps_memory;  /* a driver receives into what was sent, and cannot stop */
+    unsigned window_len; /* so many commands out close the command window; 0: it is always open */
+    unsigned abort_cnt;  /* commands that the session was asked to abort */
+    bool keeps_memory;   /* a driver receives into what was sent, and cannot stop */
     enum iskra_eh_verdict verdict;
     unsigned judged_cnt;
     unsigned fail_session_cnt;

@@ -136,6 +136,82 @@ static void a_list_longer_than_the_first_buffer_is_asked_for_again(void **state)
     assert_int_equal(t->entry_cnt, FAKE_LUN_MAX);
 }
 
+static unsigned asked_total(const struct fake_target *t)
+{
+    unsigned cnt = 0;
+
+    for (unsigned i = 0; i < 256; i++)
+        cnt += t->asked[i];
+    return cnt;
+}
+
+static void thousands_of_luns_are_looked_at_side_by_side_each_with_as_many_commands(void **state)
+{
+    struct fake_target *t = *state;
+
+    fake_add_disk(t, 0);
+    scan_luns(t);
+    unsigned of_one = asked_total(t) - 1; /* the list */
+    assert_int_equal(t->in_flight_max, 1);
+    t->lun_cnt = 0;
+    for (uint32_t i = 0; i < FAKE_LUN_MAX; i++)
+        fake_add_disk(t, i);
+    memset(t->asked, 0, sizeof(t->asked));
+    t->entry_cnt = t->done_cnt = 0;
+    scan_luns(t);
+    assert_int_equal(t->entry_cnt, FAKE_LUN_MAX);
+    assert_int_equal(asked_total(t), FAKE_LUN_MAX * of_one + 2);
+    assert_int_equal(t->in_flight_max, t->rig->host.can_queue);
+    char line[160];
+    snprintf(line, sizeof(line), "scan: %u LUNs in 0.000 s, %u commands, at most %u in flight",
+             FAKE_LUN_MAX, asked_total(t), t->in_flight_max);
+    assert_true(rig_noted(t->rig, line));
+}
+
+static void a_small_window_bounds_how_many_luns_are_looked_at(void **state)
+{
+    struct fake_target *t = *state;
+
+    for (uint32_t i = 0; i < 100; i++)
+        fake_add_disk(t, i);
+    t->rig->window_len = 16;
+    scan_luns(t);
+    assert_int_equal(t->entry_cnt, 100);
+    assert_int_equal(t->in_flight_max, 16);
+}
+
+static void luns_that_answer_last_first_are_told_in_the_targets_order(void **state)
+{
+    struct fake_target *t = *state;
+    struct rig *r = t->rig;
+
+    for (uint32_t i = 0; i < 20; i++)
+        fake_add_disk(t, i);
+    r->target = NULL;
+    assert_int_equal(iskra_scan_luns(&r->host, entry, luns_done, t, &t->scan, NULL), 0);
+    while (t->done_cnt == 0) {
+        unsigned last = r->sent_cnt;
+        while (last > 0 && r->sent[last - 1].cmnd == NULL)
+            last--;
+        assert_true(last > 0);
+        struct iskra_cmnd *cmnd = r->sent[last - 1].cmnd;
+        r->sent[last - 1].cmnd = NULL;
+        r->session.scsi_cnt--;
+        cmnd->task = NULL;
+        cmnd->result = 0;
+        fake_answer(r, cmnd);
+        cmnd->scsi_done(cmnd);
+        rig_work(r);
+    }
+    assert_int_equal(t->entry_cnt, 20);
+    for (uint32_t i = 0; i < 20; i++) {
+        uint32_t number;
+        assert_int_equal(iskra_lun_decode(t->entries[i], &number), 0);
+        assert_int_equal(number, i);
+    }
+    assert_int_equal(t->in_flight_max, 20);
+}
+
 static bool list_grows(struct fake_target *t, struct iskra_cmnd *cmnd, const struct iskra_cdb *cdb)
 {
     uint8_t buf[24] = {0};
@@ -312,6 +388,9 @@ int main(void)
         T(one_by_one_goes_past_an_absent_lun_0),
         T(one_by_one_ends_at_lun_255_and_with_scsi_2_at_lun_7),
         T(a_list_longer_than_the_first_buffer_is_asked_for_again),
+        T(thousands_of_luns_are_looked_at_side_by_side_each_with_as_many_commands),
+        T(a_small_window_bounds_how_many_luns_are_looked_at),
+        T(luns_that_answer_last_first_are_told_in_the_targets_order),
         T(a_list_that_says_it_goes_on_for_ever_is_bounded),
         T(a_list_of_four_gib_is_asked_for_with_16_mib_at_most),
         T(a_garbled_list_is_as_good_as_none),

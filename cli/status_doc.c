@@ -66,6 +66,12 @@ const struct cli_status_field cli_status_fields[] = {
     COUNTER(status_gaps, "status_gaps", "Jumps of StatSN that were let pass."),
     COUNTER(unit_attentions, "unit_attentions", "Unit attentions of all LUNs."),
     COUNTER(async_messages, "async_messages", "Async Messages of the target."),
+    COUNTER(window_waits, "window_waits",
+            "Times that the command window had no room for a command."),
+    COUNTER(window_wait_ns, "window_wait_nanoseconds",
+            "Time that a command waited for the command window."),
+    COUNTER(r2t_wait_ns, "r2t_wait_nanoseconds",
+            "Time that writes waited for a request for their data, added up."),
     COUNTER(logins, "logins", "Logins: the first, and one for each reconnect."),
     {0},
 };
@@ -95,6 +101,9 @@ static void counters_take(struct cli_status_session *s, const struct iskra_sessi
     s->status_gaps = stats->status_gaps;
     s->unit_attentions = stats->unit_attentions;
     s->async_messages = stats->async_messages;
+    s->window_waits = stats->window_waits;
+    s->window_wait_ns = stats->window_wait_ns;
+    s->r2t_wait_ns = stats->r2t_wait_ns;
     s->logins = stats->logins;
 }
 

@@ -26,7 +26,8 @@ struct cli_status_session {
     uint64_t lun_known, testing, reopening, failed, waited_for, attempt, checked, in_flight, queued;
     int64_t rung_ns, failed_ns, lost_ns, next_attempt_ns, replacement_ns, oldest_ns; /* -1: never */
     uint64_t rx_bytes, tx_bytes, rx_pdus, tx_pdus, commands, retries, timeouts, r2ts, digest_errors,
-        ping_timeouts, status_gaps, unit_attentions, async_messages, logins;
+        ping_timeouts, status_gaps, unit_attentions, async_messages, window_waits, window_wait_ns,
+        r2t_wait_ns, logins;
 };
 
 struct cli_status_doc {

@@ -91,7 +91,12 @@ struct iskra_session_stats {
     uint64_t unit_attentions; /* of all its LUNs */
     uint64_t async_messages;
     uint64_t logins; /* 1, and one more for each reconnect */
-    uint64_t reserved[18];
+    /* What commands waited for before the target had them, or all of them. */
+    uint64_t window_waits;   /* times that the target's command window had no room for one */
+    uint64_t window_wait_ns; /* for how long one waited for that, in all */
+    uint64_t r2t_wait_ns;    /* each write's time between what it was free to send and the next R2T,
+                                added up: with n writes in flight, up to n times the time */
+    uint64_t reserved[15];
 };
 ISKRA_PUBLIC void iskra_session_stats(const struct iskra_lun *lun,
                                       struct iskra_session_stats *ret_stats);

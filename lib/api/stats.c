@@ -26,6 +26,9 @@ void iskra_stats_gather(const struct iskra_nexus *nexus, struct iskra_session_st
     s->digest_errors = ev.r.stats.digest_errors;
     s->ping_timeouts = ev.r.stats.timeout_errors;
     s->status_gaps = ev.r.stats.statsn_gaps;
+    s->window_waits = ev.r.stats.window_waits;
+    s->window_wait_ns = ev.r.stats.window_wait_ns;
+    s->r2t_wait_ns = ev.r.stats.r2t_wait_ns;
 }
 
 void iskra_session_stats(const struct iskra_lun *lun, struct iskra_session_stats *ret_stats)

@@ -71,6 +71,7 @@ struct iskra_conn_stats {
     uint64_t rx_octets, tx_octets;
     uint64_t rx_pdus, tx_pdus, r2ts;
     uint64_t digest_errors, timeout_errors, statsn_gaps;
+    uint64_t window_waits, window_wait_ns, r2t_wait_ns; /* iscsi/waits.h */
 };
 
 struct iskra_uevent {

@@ -149,6 +149,9 @@ static int get_stats(struct request *rq)
         .digest_errors = conn->digest_errors,
         .timeout_errors = conn->timeout_errors,
         .statsn_gaps = conn->session->statsn_gaps,
+        .window_waits = conn->session->waits.window_cnt,
+        .window_wait_ns = conn->session->waits.window_ns,
+        .r2t_wait_ns = conn->session->waits.r2t_ns,
     };
     return 0;
 }

@@ -177,6 +177,7 @@ static void r2t_queued(struct iskra_tcp_conn *tcp, struct iskra_tcp_task *tcp_ta
 {
     struct iskra_conn *conn = iskra_conn_of(tcp);
     struct iskra_task *task = iskra_task_of(tcp_task);
+    iskra_waits_r2t_came(&conn->session->waits, &task->r2t_since_ns, conn->session->round->now_ns);
     if (task->aborting || tcp_task->detached)
         return;
     if (iskra_list_empty(&task->link))

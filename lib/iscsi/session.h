@@ -12,6 +12,7 @@
 #include "iscsi/cmd.h"
 #include "iscsi/task.h"
 #include "iscsi/tmf.h"
+#include "iscsi/waits.h"
 #include "iscsi/window.h"
 #include "list.h"
 #include "round.h"
@@ -82,6 +83,7 @@ struct iskra_session {
     struct iskra_conn *leadconn;
     struct iskra_session_params params;
     struct iskra_error error; /* why it last failed; what its commands tell their callers */
+    struct iskra_waits waits; /* counted */
     uint64_t statsn_gaps;     /* counted, not fatal, up to the queue depth (decision 20) */
 };
 

@@ -29,6 +29,7 @@ void iskra_task_revive(struct iskra_task *task, struct iskra_conn *conn)
     task->takes_cmd_sn = false;
     task->aborting = task->cancelled = false;
     task->eh_op = NULL;
+    task->r2t_since_ns = 0;
     task->data = NULL;
     task->data_len = 0;
     task->state = ISKRA_TASK_PENDING;

@@ -62,6 +62,7 @@ struct iskra_task {
     uint32_t cmd_sn;         /* what its PDU carried */
     uint64_t queued_no;      /* order in which commands were handed in */
     uint64_t last_timeout;   /* the connection's xfers when it was last looked at (verdict.c) */
+    uint64_t r2t_since_ns;   /* all that was asked for is sent, and more is to be; 0: not so */
     struct iskra_tmf abort;
     struct iskra_eh_op *eh_op; /* error handling that waits for that abort; else NULL */
     uint32_t data_len;         /* management PDUs */

@@ -61,6 +61,13 @@ static struct iskra_task *first_free_on(const struct iskra_list *queue,
     return NULL;
 }
 
+/* The write has sent what it may: the rest has to be asked for. */
+static void wait_for_r2t(struct iskra_task *task)
+{
+    if (task->tcp.sent_len < task->tcp.transfer_len)
+        task->r2t_since_ns = task->session->round->now_ns;
+}
+
 /* RFC 7143 4.2.5.2: unsolicited data is sent in the order of the commands, so it follows its own
  * before the next. */
 static enum step cmd_step(struct iskra_conn *conn)
@@ -84,6 +91,8 @@ static enum step cmd_step(struct iskra_conn *conn)
         (void)iskra_tcp_xmit_task(&conn->tcp, &task->tcp, hdr, hdr_len, NULL, 0);
     if (iskra_tcp_data_out_due(&task->tcp) != NULL)
         iskra_list_push_back(&conn->unfinished, &task->link);
+    else if (task->tcp.dir == ISKRA_DIR_WRITE)
+        wait_for_r2t(task);
     conn->tx_pdus++;
     return STEP_SENT;
 }
@@ -107,7 +116,9 @@ static enum step data_out_step(struct iskra_conn *conn, struct iskra_task *task)
     if (next == &task->tcp.unsolicited) /* it stays where it is */
         return STEP_SENT;
     iskra_list_remove(&task->link);
-    if (next != NULL && !task->aborting)
+    if (next == NULL)
+        wait_for_r2t(task);
+    else if (!task->aborting)
         iskra_list_push_back(&conn->requeue, &task->link);
     return STEP_SENT;
 }

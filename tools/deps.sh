@@ -19,6 +19,7 @@ build    python3              meson itself; the tools in tools/ and tests/
 build    libisal-dev          CRC32C: header and data digests
 build    libssl-dev           CHAP: hashes, comparing in constant time
 build    libjson-c-dev        --json output (optional feature json)
+build    liburing-dev         the io_uring driver of the loop (optional feature io_uring)
 test     libcmocka-dev        unit, golden, stack and target tests
 test     libpcap-dev          reading captures in tests (optional feature pcap)
 test     libuv1-dev           the example with a loop of libuv (optional feature uv)

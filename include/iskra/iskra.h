@@ -79,6 +79,10 @@ struct iskra_options {
     /* News (event.h), from the loop; ev is valid during the call. NULL: none. */
     void (*event)(void *arg, const struct iskra_event *ev);
     void *event_arg;
+    /* What drives the loop: "epoll" or "io_uring". NULL: ISKRA_DRIVER, then epoll. Where io_uring
+     * is not to be had, epoll takes its place, and the log says so. A driver that `platform` names
+     * comes first. */
+    const char *driver;
 };
 
 /* opts may be NULL. Strings are copied. Returns 0 with *ret_ctx set, or -EINVAL, -ENOMEM, ... with
@@ -97,6 +101,9 @@ ISKRA_PUBLIC void iskra_free(struct iskra *ctx);
  * "generated"). Valid until iskra_free(). */
 ISKRA_PUBLIC const char *iskra_initiator_name(const struct iskra *ctx);
 ISKRA_PUBLIC const char *iskra_initiator_name_source(const struct iskra *ctx);
+
+/* What drives its loop: "epoll", "io_uring", or whatever the platform brings. Static storage. */
+ISKRA_PUBLIC const char *iskra_driver_name(const struct iskra *ctx);
 
 /* ---- event loop ---- */
 
@@ -279,8 +286,8 @@ ISKRA_PUBLIC int iskra_cancel(struct iskra_io *io);
  * or later. Closing the LUN waits for it as for any request. Returns 0. -EALREADY: there is nothing
  * to take back, done() has run or this is it. -ENOMEM (for that copy; at most 64 KiB for a read,
  * what is queued for sending of a write): nothing has happened, done() will run. -EBUSY, the same:
- * the platform's own driver is receiving into the memory and cannot stop; iskra_platform_posix()
- * has no such driver. -EPERM (after fork). */
+ * the driver is receiving into the memory and cannot stop; epoll never is, and io_uring always can
+ * as long as the kernel does what it says. -EPERM (after fork). */
 ISKRA_PUBLIC int iskra_detach(struct iskra_io *io);
 
 /* iskra_submit() from any thread, at any time while the LUN is open, without a lock: the request

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,6 +41,24 @@ static int start_thread(struct iskra *ctx, struct iskra_error *err)
     return rc ? rc : iskra_thread_start(ctx->thread, run, ctx, err);
 }
 
+/* io_uring may be missing in the kernel, or forbidden; epoll never is. */
+static int make_driver(struct iskra *ctx, const char *option, struct iskra_error *err)
+{
+    const char *name = option != NULL ? option : getenv("ISKRA_DRIVER");
+    const struct iskra_driver_ops *ops = iskra_driver_choose(ctx->round.pf, name);
+    if (ops == NULL)
+        return iskra_fail(err, ISKRA_E_USAGE, EINVAL,
+                          "driver '%.60s' is neither epoll nor io_uring", name);
+    if (ops == &iskra_uring_ops) {
+        struct iskra_error why = {0};
+        if (ops->make(&ctx->round, &ctx->driver, &why) == 0)
+            return 0;
+        iskra_api_log(ctx, ISKRA_LOG_INFO, "%s: epoll takes its place", why.text);
+        ops = &iskra_epoll_ops;
+    }
+    return ops->make(&ctx->round, &ctx->driver, err);
+}
+
 static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskra_error *err)
 {
     const struct iskra_platform *pf = ctx->round.pf;
@@ -56,7 +75,7 @@ static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskr
         (rc = iskra_events_init(&ctx->events, &ctx->round, opts->event, opts->event_arg)) ||
         (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)))
         return iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for an initiator");
-    if ((rc = iskra_driver_choose(pf)->make(&ctx->round, &ctx->driver, err)))
+    if ((rc = make_driver(ctx, opts->driver, err)))
         return rc;
     ctx->round.now_ns = ctx->round.trace.now_ns = ctx->last_round_ns = pf->now_ns(pf->arg);
     return opts->own_thread ? start_thread(ctx, err) : 0;
@@ -136,6 +155,11 @@ void iskra_free(struct iskra *ctx)
     if (ctx->own_page != NULL)
         munmap((void *)ctx->own_page, (size_t)sysconf(_SC_PAGESIZE));
     pf->free(pf->arg, ctx);
+}
+
+const char *iskra_driver_name(const struct iskra *ctx)
+{
+    return ctx->driver->ops->name;
 }
 
 const char *iskra_initiator_name(const struct iskra *ctx)

@@ -1,66 +1,39 @@
-/* The epoll driver: which descriptor is ready, and whose turn it is. What is done with a ready
- * socket is in stream.c.
+/* The epoll driver: which descriptor is ready, and whose turn it is. Bound sockets are in
+ * epoll_socket.c; what is done with a ready one in stream.c.
  *
  * One epoll descriptor for the life of the initiator. Data sockets are registered once,
  * edge-triggered, so that no epoll_ctl is needed per I/O. The same descriptor becomes readable when
  * the deadline passes and when the loop is to be woken (bell.h). Waiting goes through the platform.
  *
+ * The io_uring driver is this one with a receiver (receiver.h): bytes come in by the ring, whose
+ * descriptor is in the epoll set; all else is the same.
+ *
  * Events are fetched in batches, and any callback may unbind a socket or remove a watch that has an
  * event in the batch; such events are struck out, and a socket's memory is kept until the batch is
  * over. */
-#include "transport/transport.h"
+#include "transport/epoll.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "error.h"
-#include "list.h"
 #include "trace.h"
-#include "transport/bell.h"
 #include "transport/spin.h"
-#include "transport/stream.h"
-
-#define EVENT_CNT 64
-
-/* What an event belongs to is in the low bits of its pointer. */
-enum event_kind {
-    EVENT_STRUCK = 0,
-    EVENT_WATCH = 1,
-    EVENT_STREAM = 2,
-    EVENT_TIMER = 3,
-    EVENT_WAKE = 4,
-};
-#define EVENT_KIND_MASK 7u
-
-struct iskra_epoll {
-    struct iskra_driver driver; /* first */
-    struct iskra_round_ops round_ops;
-    int epoll_fd;
-    struct iskra_bell bell;
-    bool polling;
-    bool waits_itself; /* the platform's wait is the kernel's, and epoll can do it in one call */
-    struct iskra_list ready;   /* of struct iskra_stream: bytes left, no new edge to expect */
-    struct iskra_list unbound; /* of struct iskra_stream: to be freed */
-    unsigned event_cnt;
-    struct epoll_event events[EVENT_CNT];
-    uint8_t staging[ISKRA_STAGING_LEN];
-};
 
 static uint64_t event_of(void *p, enum event_kind kind)
 {
     return (uint64_t)(uintptr_t)p | (uint64_t)kind;
 }
 
-static int epoll_add(struct iskra_epoll *d, int fd, uint32_t events, void *p, enum event_kind kind)
+int iskra_epoll_add(struct iskra_epoll *d, int fd, uint32_t events, void *p, enum event_kind kind)
 {
     struct epoll_event ev = {.events = events, .data = {.u64 = event_of(p, kind)}};
     return epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-static void strike_out(struct iskra_epoll *d, void *p, enum event_kind kind)
+void iskra_epoll_strike_out(struct iskra_epoll *d, void *p, enum event_kind kind)
 {
     for (unsigned i = 0; i < d->event_cnt; i++) {
         if (d->events[i].data.u64 == event_of(p, kind))
@@ -80,14 +53,14 @@ static int watch_add(struct iskra_round *round, struct iskra_watch *watch)
 {
     uint32_t events = (watch->events & POLLIN ? (uint32_t)EPOLLIN : 0) |
                       (watch->events & POLLOUT ? (uint32_t)EPOLLOUT : 0);
-    return epoll_add(driver_of(round), watch->fd, events, watch, EVENT_WATCH);
+    return iskra_epoll_add(driver_of(round), watch->fd, events, watch, EVENT_WATCH);
 }
 
 static void watch_remove(struct iskra_round *round, struct iskra_watch *watch)
 {
     struct iskra_epoll *d = driver_of(round);
     (void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* gone already: fine */
-    strike_out(d, watch, EVENT_WATCH);
+    iskra_epoll_strike_out(d, watch, EVENT_WATCH);
 }
 
 static void serve_watch(struct iskra_watch *watch, uint32_t events)
@@ -100,163 +73,69 @@ static void serve_watch(struct iskra_watch *watch, uint32_t events)
     watch->fn(watch, revents);
 }
 
-/* ---- sockets ---- */
-
-static struct iskra_epoll *driver_of_stream(const struct iskra_stream *stream);
-
-static void let_wait_for_turn(struct iskra_epoll *d, struct iskra_stream *stream)
-{
-    if (iskra_stream_pending(stream) && iskra_list_empty(&stream->link))
-        iskra_list_push_back(&d->ready, &stream->link);
-}
-
-static void serve_stream(struct iskra_epoll *d, struct iskra_stream *stream, uint32_t events)
-{
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        stream->hung_up = true;
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        stream->readable = true;
-    if (iskra_stream_pending(stream))
-        stream->data_ready(stream, d->staging);
-    if (!stream->unbound && !stream->finished && stream->full && (events & EPOLLOUT))
-        stream->write_space(stream);
-    if (!stream->unbound)
-        let_wait_for_turn(d, stream);
-}
-
-/* Sockets that had more than their share last time. Each once: those that still have more go back
- * to the end. */
-static int serve_ready(struct iskra_epoll *d)
-{
-    int served = 0;
-    struct iskra_list now;
-    iskra_list_init(&now);
-    iskra_list_splice_back(&now, &d->ready);
-    for (struct iskra_list *l; (l = iskra_list_pop_front(&now)) != NULL; served++)
-        serve_stream(d, iskra_container_of(l, struct iskra_stream, link), 0);
-    return served;
-}
-
-/* A bound socket of this driver. */
-struct epoll_stream {
-    struct iskra_stream stream; /* first */
-    struct iskra_epoll *driver;
-};
-
-static struct iskra_epoll *driver_of_stream(const struct iskra_stream *stream)
-{
-    return ((const struct epoll_stream *)stream)->driver;
-}
-
-static void free_unbound(struct iskra_epoll *d)
-{
-    for (struct iskra_list *l; (l = iskra_list_pop_front(&d->unbound)) != NULL;)
-        d->driver.round->pf->free(d->driver.round->pf->arg,
-                                  iskra_container_of(l, struct iskra_stream, link));
-}
-
-static int bind_conn(struct iskra_transport *transport, struct iskra_port *port, int fd,
-                     bool is_leading, struct iskra_sock **ret_sock, struct iskra_error *err)
-{
-    struct iskra_epoll *d = iskra_container_of(transport, struct iskra_epoll, driver.transport);
-    const struct iskra_platform *pf = d->driver.round->pf;
-    struct epoll_stream *es = pf->alloc(pf->arg, sizeof(*es));
-    if (!es)
-        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for a socket");
-
-    es->driver = d;
-    int ret = iskra_stream_conn_bind(&es->stream, transport->ops, port, fd, is_leading, err);
-    if (ret < 0)
-        goto out;
-    ret = epoll_add(d, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, es, EVENT_STREAM);
-    if (ret < 0) {
-        ret = iskra_fail(err, ISKRA_E_SYSTEM, -ret, "socket %d cannot be watched: %s", fd,
-                         strerror(-ret));
-        goto out;
-    }
-    *ret_sock = &es->stream.sock;
-    return 0;
-out:
-    pf->free(pf->arg, es);
-    return ret;
-}
-
-static void unbind_conn(struct iskra_sock *sock)
-{
-    if (!sock)
-        return;
-    struct iskra_stream *stream = (struct iskra_stream *)sock;
-    struct iskra_epoll *d = driver_of_stream(stream);
-    (void)epoll_ctl(d->epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL); /* closed already: fine */
-    strike_out(d, stream, EVENT_STREAM);
-    iskra_list_remove(&stream->link);
-    stream->unbound = true;
-    iskra_list_push_back(&d->unbound,
-                         &stream->link); /* a caller of ours may still be looking at it */
-}
+/* ---- the driver ---- */
 
 static void driver_wake(struct iskra_driver *driver)
 {
     iskra_bell_ring(&((struct iskra_epoll *)driver)->bell);
 }
 
-static void resume(struct iskra_sock *sock)
+static void receiver_free(struct iskra_receiver *receiver)
 {
-    struct iskra_stream *stream = (struct iskra_stream *)sock;
-    if (!stream->suspended || stream->unbound)
-        return;
-    struct iskra_epoll *d = driver_of_stream(stream);
-    stream->suspended = false;
-    let_wait_for_turn(d, stream);
-    if (!d->polling && !iskra_list_empty(&d->ready))
-        driver_wake(&d->driver); /* whoever watches the descriptor must come back */
+    if (receiver != NULL)
+        receiver->ops->free(receiver);
 }
-
-static const struct iskra_transport_ops epoll_transport_ops = {
-    .name = "tcp",
-    .bind_conn = bind_conn,
-    .unbind_conn = unbind_conn,
-    .xmit = iskra_stream_xmit,
-    .resume = resume,
-};
-
-/* ---- the driver ---- */
 
 static void driver_free(struct iskra_driver *driver)
 {
     struct iskra_epoll *d = (struct iskra_epoll *)driver;
-    free_unbound(d);
+    iskra_epoll_free_unbound(d);
     if (d->epoll_fd >= 0)
         (void)close(d->epoll_fd);
     iskra_bell_done(&d->bell);
+    receiver_free(d->receiver);
     driver->round->ops = NULL;
     const struct iskra_platform *pf = driver->round->pf;
     pf->free(pf->arg, d);
 }
 
-static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driver,
-                       struct iskra_error *err)
+static int open_all(struct iskra_epoll *d)
 {
-    const struct iskra_platform *pf = round->pf;
-    struct iskra_epoll *d = pf->alloc(pf->arg, sizeof(*d));
-    if (!d)
-        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for the event loop");
-    d->driver = (struct iskra_driver){
-        .ops = &iskra_epoll_ops, .round = round, .transport = {.ops = &epoll_transport_ops}};
-    d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
-    d->waits_itself = true;
-    iskra_list_init(&d->ready);
-    iskra_list_init(&d->unbound);
-
+    const struct iskra_platform *pf = d->driver.round->pf;
     d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int ret = d->epoll_fd < 0 ? -errno : 0;
     int bell_ret = iskra_bell_init(&d->bell, pf);
     if (ret == 0)
         ret = bell_ret;
     if (ret == 0)
-        ret = epoll_add(d, d->bell.timer_fd, EPOLLIN, NULL, EVENT_TIMER);
+        ret = iskra_epoll_add(d, d->bell.timer_fd, EPOLLIN, NULL, EVENT_TIMER);
     if (ret == 0)
-        ret = epoll_add(d, d->bell.wake_fd, EPOLLIN, NULL, EVENT_WAKE);
+        ret = iskra_epoll_add(d, d->bell.wake_fd, EPOLLIN, NULL, EVENT_WAKE);
+    if (ret == 0 && d->receiver != NULL)
+        ret = iskra_epoll_add(d, d->receiver->fd, EPOLLIN, NULL, EVENT_RECEIVER);
+    return ret;
+}
+
+static int make(const struct iskra_driver_ops *ops, struct iskra_round *round,
+                struct iskra_receiver *receiver, struct iskra_driver **ret_driver,
+                struct iskra_error *err)
+{
+    const struct iskra_platform *pf = round->pf;
+    struct iskra_epoll *d = pf->alloc(pf->arg, sizeof(*d));
+    if (!d) {
+        receiver_free(receiver);
+        return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for the event loop");
+    }
+    d->driver = (struct iskra_driver){.ops = ops, .round = round};
+    d->driver.transport.ops =
+        receiver != NULL ? &iskra_uring_transport_ops : &iskra_epoll_transport_ops;
+    d->round_ops = (struct iskra_round_ops){.watch_add = watch_add, .watch_remove = watch_remove};
+    d->receiver = receiver;
+    d->waits_itself = true;
+    iskra_list_init(&d->ready);
+    iskra_list_init(&d->unbound);
+
+    int ret = open_all(d);
     if (ret < 0) {
         driver_free(&d->driver);
         return iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no event loop: %s", strerror(-ret));
@@ -266,14 +145,45 @@ static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driv
     return 0;
 }
 
+static int driver_make(struct iskra_round *round, struct iskra_driver **ret_driver,
+                       struct iskra_error *err)
+{
+    return make(&iskra_epoll_ops, round, NULL, ret_driver, err);
+}
+
+static int uring_make(struct iskra_round *round, struct iskra_driver **ret_driver,
+                      struct iskra_error *err)
+{
+    struct iskra_receiver *receiver = NULL;
+#ifdef ISKRA_IO_URING
+    int ret = iskra_uring_receiver_new(round->pf, &receiver);
+#else
+    int ret = -ENOSYS;
+#endif
+    if (ret < 0)
+        return iskra_fail(err, ISKRA_E_SYSTEM, -ret, "no io_uring: %s", strerror(-ret));
+    return make(&iskra_uring_ops, round, receiver, ret_driver, err);
+}
+
 static int driver_fd(const struct iskra_driver *driver)
 {
     return ((const struct iskra_epoll *)driver)->epoll_fd;
 }
 
+static bool arrived(const struct iskra_epoll *d)
+{
+    return d->receiver != NULL && d->receiver->ops->arrived(d->receiver);
+}
+
+/* Is there something to do without looking at the descriptors? */
+static bool something_left(const struct iskra_epoll *d)
+{
+    return !iskra_list_empty(&d->ready) || arrived(d);
+}
+
 static bool driver_pending(const struct iskra_driver *driver)
 {
-    return !iskra_list_empty(&((const struct iskra_epoll *)driver)->ready);
+    return something_left((const struct iskra_epoll *)driver);
 }
 
 static void driver_set_deadline(struct iskra_driver *driver, uint64_t deadline_ns)
@@ -288,6 +198,7 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
     void *target = (void *)(p & ~(uintptr_t)EVENT_KIND_MASK);
     switch (kind) {
     case EVENT_STRUCK:
+    case EVENT_RECEIVER: /* looked at in any case */
         break;
     case EVENT_WATCH:
         serve_watch(target, ev->events);
@@ -295,7 +206,7 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
     case EVENT_STREAM: {
         struct iskra_stream *stream = target;
         iskra_list_remove(&stream->link); /* its turn is now */
-        serve_stream(d, stream, ev->events);
+        iskra_epoll_serve_stream(d, stream, ev->events);
         break;
     }
     case EVENT_TIMER:
@@ -327,7 +238,7 @@ static int wait_for_event(struct iskra_epoll *d, int64_t timeout_ns)
 /* What is ready now. */
 static int fetch_events(struct iskra_epoll *d)
 {
-    int n = epoll_wait(d->epoll_fd, d->events, EVENT_CNT, 0);
+    int n = epoll_wait(d->epoll_fd, d->events, ISKRA_EPOLL_EVENT_CNT, 0);
     d->event_cnt = n > 0 ? (unsigned)n : 0;
     return n < 0 && errno != EINTR ? -errno : 0;
 }
@@ -342,7 +253,8 @@ static bool wait_and_fetch(struct iskra_epoll *d, int64_t timeout_ns)
         ts.tv_sec = (time_t)(timeout_ns / 1000000000);
         ts.tv_nsec = (long)(timeout_ns % 1000000000);
     }
-    int n = epoll_pwait2(d->epoll_fd, d->events, EVENT_CNT, timeout_ns < 0 ? NULL : &ts, NULL);
+    int n = epoll_pwait2(d->epoll_fd, d->events, ISKRA_EPOLL_EVENT_CNT, timeout_ns < 0 ? NULL : &ts,
+                         NULL);
     d->event_cnt = n > 0 ? (unsigned)n : 0;
     if (n < 0 && (errno == ENOSYS || errno == EPERM))
         d->waits_itself = false;
@@ -359,18 +271,18 @@ static bool look_busily(struct iskra_epoll *d, int64_t *timeout_ns)
     struct iskra_spin spin;
     iskra_spin_begin(&spin, d->driver.round->pf, d->driver.spin_ns, *timeout_ns);
     do {
-        if (fetch_events(d) < 0 || d->event_cnt > 0)
+        if (fetch_events(d) < 0 || d->event_cnt > 0 || arrived(d))
             break;
     } while (iskra_spin_again(&spin));
     *timeout_ns = iskra_spin_left_ns(&spin, *timeout_ns);
-    return d->event_cnt > 0;
+    return d->event_cnt > 0 || arrived(d);
 }
 
 /* Waits, reads the clock, fetches. */
 static int next_events(struct iskra_epoll *d, int64_t timeout_ns)
 {
     int waited = 0;
-    bool wait = timeout_ns != 0 && iskra_list_empty(&d->ready);
+    bool wait = timeout_ns != 0 && !something_left(d);
     bool itself = d->waits_itself && d->driver.round->pf->wait == iskra_platform_posix()->wait;
     bool there = wait && d->driver.spin_ns > 0 && look_busily(d, &timeout_ns);
     if (there || (wait && itself && wait_and_fetch(d, timeout_ns))) {
@@ -389,10 +301,12 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     struct iskra_epoll *d = (struct iskra_epoll *)driver;
     if (d->polling)
         return -EDEADLK;
-    free_unbound(d);
+    iskra_epoll_free_unbound(d);
     int ret = next_events(d, timeout_ns);
     d->polling = true;
-    int served = serve_ready(d);
+    int served = iskra_epoll_serve_ready(d);
+    if (d->receiver != NULL)
+        served += iskra_epoll_serve_arrived(d);
     for (unsigned i = 0; i < d->event_cnt; i++) {
         /* A copy: the callback may strike out this very event. */
         struct epoll_event ev = d->events[i];
@@ -401,7 +315,9 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     }
     d->event_cnt = 0;
     d->polling = false;
-    if (!iskra_list_empty(&d->ready))
+    if (d->receiver != NULL)
+        d->receiver->ops->submit(d->receiver);
+    if (something_left(d))
         driver_wake(&d->driver);
     return ret < 0 ? ret : served;
 }
@@ -409,6 +325,17 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
 const struct iskra_driver_ops iskra_epoll_ops = {
     .name = "epoll",
     .make = driver_make,
+    .free = driver_free,
+    .poll = driver_poll,
+    .fd = driver_fd,
+    .pending = driver_pending,
+    .set_deadline = driver_set_deadline,
+    .wake = driver_wake,
+};
+
+const struct iskra_driver_ops iskra_uring_ops = {
+    .name = "io_uring",
+    .make = uring_make,
     .free = driver_free,
     .poll = driver_poll,
     .fd = driver_fd,

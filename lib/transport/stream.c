@@ -18,11 +18,6 @@ static size_t iov_total(const struct iovec *iov, int iov_cnt)
     return total;
 }
 
-static bool reading(const struct iskra_stream *stream)
-{
-    return !stream->suspended && !stream->finished && !stream->unbound;
-}
-
 /* Receive stops here for a while. Whether more is waiting is looked up now, so that going on does
  * not begin with a read in vain. */
 static void suspend(struct iskra_stream *stream)
@@ -36,7 +31,7 @@ static void suspend(struct iskra_stream *stream)
 
 /* Gives n bytes of the window (0: the window itself) back to the port and takes down what it says.
  */
-static void give_to_port(struct iskra_stream *stream, size_t n)
+void iskra_stream_window_back(struct iskra_stream *stream, size_t n)
 {
     struct iskra_port *port = stream->sock.port;
     int ret = port->ops->recv(port, n);
@@ -52,44 +47,60 @@ static void give_to_port(struct iskra_stream *stream, size_t n)
  * (spec 3.13, state check). */
 static void end_of_stream(struct iskra_stream *stream, int err)
 {
-    give_to_port(stream, 0);
-    if (!reading(stream))
+    iskra_stream_window_back(stream, 0);
+    if (!iskra_stream_reading(stream))
         return; /* suspended: the next turn will find the end again */
     stream->readable = false;
     stream->state_change(stream, err);
 }
 
-/* One read. Returns the bytes it brought, or 0 when this turn is over. */
-static size_t read_once(struct iskra_stream *stream, uint8_t *staging)
+int iskra_stream_window(struct iskra_stream *stream, uint8_t *staging, size_t staging_len,
+                        struct iovec *iov, size_t *ret_room)
 {
     struct iskra_port *port = stream->sock.port;
-    struct iovec iov[ISKRA_RECV_IOV_MAX];
-    int iov_cnt = port->ops->recv_window(port, staging, ISKRA_STAGING_LEN, iov, ISKRA_RECV_IOV_MAX);
-    size_t room = iov_cnt > 0 ? iov_total(iov, iov_cnt) : 0;
-    if (room == 0) {
-        suspend(stream);
-        return 0;
-    }
+    int iov_cnt = port->ops->recv_window(port, staging, staging_len, iov, ISKRA_RECV_IOV_MAX);
+    *ret_room = iov_cnt > 0 ? iov_total(iov, iov_cnt) : 0;
+    if (*ret_room > 0)
+        return iov_cnt;
+    suspend(stream);
+    return 0;
+}
 
-    ssize_t n;
-    do {
-        n = readv(stream->fd, iov, iov_cnt);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+/* What a read of the window has brought: n bytes, 0 at the end, or a negative errno. Returns the
+ * bytes, or 0 when this turn is over. */
+static size_t window_read(struct iskra_stream *stream, ssize_t n, size_t room)
+{
+    if (n == -EAGAIN || n == -EWOULDBLOCK) {
         stream->readable = false;
-        give_to_port(stream, 0);
+        iskra_stream_window_back(stream, 0);
         return 0;
     }
     if (n <= 0) {
-        end_of_stream(stream, n < 0 ? errno : 0);
+        end_of_stream(stream, (int)-n);
         return 0;
     }
     /* A short read has emptied the socket: the next byte makes a new edge. Not so at the end of the
      * stream, whose edge may have come already. */
     if ((size_t)n < room && !stream->hung_up)
         stream->readable = false;
-    give_to_port(stream, (size_t)n);
+    iskra_stream_window_back(stream, (size_t)n);
     return (size_t)n;
+}
+
+/* One read. Returns the bytes it brought, or 0 when this turn is over. */
+static size_t read_once(struct iskra_stream *stream, uint8_t *staging)
+{
+    struct iovec iov[ISKRA_RECV_IOV_MAX];
+    size_t room;
+    int iov_cnt = iskra_stream_window(stream, staging, ISKRA_STAGING_LEN, iov, &room);
+    if (iov_cnt == 0)
+        return 0;
+
+    ssize_t n;
+    do {
+        n = readv(stream->fd, iov, iov_cnt);
+    } while (n < 0 && errno == EINTR);
+    return window_read(stream, n < 0 ? -errno : n, room);
 }
 
 /* notes F9: tcp_read_sock, which calls the port's recv(). A socket that is never empty gives way to
@@ -111,6 +122,14 @@ void iskra_stream_data_ready(struct iskra_stream *stream, uint8_t *staging)
 {
     ISKRA_STEP(stream->sock.port->trace, DATA_READY, 0);
     if (iskra_stream_pending(stream))
+        read_sock(stream, staging);
+}
+
+void iskra_stream_arrived(struct iskra_stream *stream, uint8_t *staging, ssize_t n, size_t room)
+{
+    ISKRA_STEP(stream->sock.port->trace, DATA_READY, 0);
+    stream->readable = true;
+    if (window_read(stream, n, room) > 0 && iskra_stream_pending(stream))
         read_sock(stream, staging);
 }
 

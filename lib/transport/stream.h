@@ -5,6 +5,7 @@
 #define ISKRA_TRANSPORT_STREAM_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "list.h"
 #include "tcp/port.h"
@@ -40,6 +41,18 @@ int iskra_stream_conn_bind(struct iskra_stream *stream, const struct iskra_trans
                            struct iskra_port *port, int fd, bool is_leading,
                            struct iskra_error *err);
 
+/* For a driver whose kernel reads by itself: the window to be read into, ISKRA_RECV_IOV_MAX entries
+ * at most, *ret_room bytes. 0: the port takes nothing, the stream is suspended. */
+int iskra_stream_window(struct iskra_stream *stream, uint8_t *staging, size_t staging_len,
+                        struct iovec *iov, size_t *ret_room);
+
+/* The window was read: n bytes of its room, 0 at the end of the stream, or a negative errno;
+ * -EAGAIN: nothing. Goes on reading, like data_ready, if there was more than fitted. */
+void iskra_stream_arrived(struct iskra_stream *stream, uint8_t *staging, ssize_t n, size_t room);
+
+/* The window comes back early, with n bytes. No end of the stream is told of from here. */
+void iskra_stream_window_back(struct iskra_stream *stream, size_t n);
+
 /* stream.c: what bind.c installs. */
 void iskra_stream_data_ready(struct iskra_stream *stream, uint8_t *staging);
 void iskra_stream_state_change(struct iskra_stream *stream, int err);
@@ -48,10 +61,16 @@ void iskra_stream_write_space(struct iskra_stream *stream);
 /* The `xmit` of struct iskra_transport_ops. */
 int iskra_stream_xmit(struct iskra_sock *sock);
 
+/* Nothing keeps it from being read. */
+static inline bool iskra_stream_reading(const struct iskra_stream *stream)
+{
+    return !stream->suspended && !stream->finished && !stream->unbound;
+}
+
 /* True while the socket wants another turn. */
 static inline bool iskra_stream_pending(const struct iskra_stream *stream)
 {
-    return stream->readable && !stream->suspended && !stream->finished && !stream->unbound;
+    return stream->readable && iskra_stream_reading(stream);
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "round.h"
 #include "tcp/port.h"
@@ -68,12 +69,20 @@ struct iskra_driver {
 /* Sockets, timerfd and eventfd in one epoll set. */
 extern const struct iskra_driver_ops iskra_epoll_ops;
 
-/* The one that the platform table names. A table that was built before it had such a member names
- * none. */
-static inline const struct iskra_driver_ops *iskra_driver_choose(const struct iskra_platform *pf)
+/* The same, but sockets are received from by io_uring (receiver.h). */
+extern const struct iskra_driver_ops iskra_uring_ops;
+
+/* The one that the platform table names, or else `by_name` (NULL or "": epoll); NULL: there is none
+ * of this name. A table that was built before it had such a member names none. */
+static inline const struct iskra_driver_ops *iskra_driver_choose(const struct iskra_platform *pf,
+                                                                 const char *by_name)
 {
     bool known = pf->size >= offsetof(struct iskra_platform, driver) + sizeof(pf->driver);
-    return known && pf->driver != NULL ? pf->driver : &iskra_epoll_ops;
+    if (known && pf->driver != NULL)
+        return pf->driver;
+    if (by_name == NULL || by_name[0] == '\0' || strcmp(by_name, iskra_epoll_ops.name) == 0)
+        return &iskra_epoll_ops;
+    return strcmp(by_name, iskra_uring_ops.name) == 0 ? &iskra_uring_ops : NULL;
 }
 
 static inline void iskra_driver_free(struct iskra_driver *driver) /* NULL is accepted */

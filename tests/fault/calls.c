@@ -36,6 +36,8 @@ const struct call_traits call_traits[CALL_KIND_CNT] = {
     [CALL_FOLDER] = {"folder", {EACCES}, 0, true, true, NULL},
     [CALL_LOCK] = {"lock", {ENOLCK}, 0, true, true, NULL},
     [CALL_HASH] = {"hash", {EIO}, 0, false, false, "CHAP"},
+    [CALL_RING_MAKE] = {"ring make", {EPERM, ENOMEM}, 0, true, true, NULL},
+    [CALL_RING_SUBMIT] = {"ring submit", {EAGAIN}, EINTR, true, true, NULL},
 };
 
 unsigned call_variant_cnt(unsigned kind, bool lasting)

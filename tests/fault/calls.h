@@ -36,6 +36,8 @@ enum call_kind {
     CALL_FOLDER,
     CALL_LOCK,
     CALL_HASH,
+    CALL_RING_MAKE, /* these two by the io_uring driver only */
+    CALL_RING_SUBMIT,
     CALL_KIND_CNT,
 };
 /* Stands for all of them: the n-th call, whatever it is, and all that follow. */

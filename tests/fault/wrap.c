@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef ISKRA_IO_URING
+#include <liburing.h>
+#endif
 #include <openssl/evp.h>
 
 #include "fault/calls.h"
@@ -160,6 +163,21 @@ WRAP(int, epoll_pwait2, int fd, struct epoll_event *events, int max, const struc
         return -1;
     return __wrap_epoll_wait(fd, events, max, 0);
 }
+
+#ifdef ISKRA_IO_URING
+/* These return what others leave in errno. */
+WRAP(int, io_uring_queue_init_params, unsigned entries, struct io_uring *ring,
+     struct io_uring_params *params)
+{
+    return refused(CALL_RING_MAKE) ? -errno
+                                   : __real_io_uring_queue_init_params(entries, ring, params);
+}
+
+WRAP(int, io_uring_submit, struct io_uring *ring)
+{
+    return refused(CALL_RING_SUBMIT) ? -errno : __real_io_uring_submit(ring);
+}
+#endif
 
 WRAP(int, timerfd_create, int clock, int flags)
 {

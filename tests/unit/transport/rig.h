@@ -1,4 +1,5 @@
-/* A round, the epoll driver, and a port that records what is asked of it, over real sockets. */
+/* A round, the epoll driver or the one that ISKRA_DRIVER names, and a port that records what is
+ * asked of it, over real sockets. */
 #ifndef TRANSPORT_RIG_H
 #define TRANSPORT_RIG_H
 

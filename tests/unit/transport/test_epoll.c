@@ -587,6 +587,16 @@ static void a_bad_descriptor_cannot_be_watched(void **state)
     assert_int_equal(rig->round.ops->watch_add(&rig->round, &watch), -EBADF);
 }
 
+/* A wait may end early with nothing to serve: a signal, or the kernel's own business. */
+static void wait_for_event(struct rig *rig)
+{
+    int served;
+    do
+        served = iskra_driver_poll(rig->driver, 10000ll * MS);
+    while (served == 0);
+    assert_true(served > 0);
+}
+
 static void the_deadline_makes_the_descriptor_readable(void **state)
 {
     struct rig *rig = *state;
@@ -595,13 +605,13 @@ static void the_deadline_makes_the_descriptor_readable(void **state)
     uint64_t now_ns = pf->now_ns(pf->arg);
     assert_false(fd_readable(fd));
     iskra_driver_set_deadline(rig->driver, now_ns + 5 * MS);
-    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
+    wait_for_event(rig);
     assert_true(rig->round.now_ns >= now_ns + 5 * MS); /* never early */
     assert_false(fd_readable(fd));
     iskra_driver_set_deadline(rig->driver, now_ns); /* past: at once */
-    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
+    wait_for_event(rig);
     iskra_driver_set_deadline(rig->driver, now_ns); /* the same again, after it has run out */
-    assert_true(iskra_driver_poll(rig->driver, 10000ll * MS) > 0);
+    wait_for_event(rig);
     iskra_driver_set_deadline(rig->driver, now_ns + 1);
     iskra_driver_set_deadline(rig->driver, ISKRA_NEVER);
     assert_false(fd_readable(fd));
@@ -707,24 +717,35 @@ static void polling_from_inside_a_callback_is_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
-static void the_platform_names_the_driver_and_none_means_epoll(void **state)
+static void the_platform_names_the_driver_before_anybody_else(void **state)
 {
     static const struct iskra_driver_ops other;
     struct iskra_platform pf = *iskra_platform_posix();
     (void)state;
-    assert_ptr_equal(iskra_driver_choose(&pf), &iskra_epoll_ops);
     pf.driver = &other;
-    assert_ptr_equal(iskra_driver_choose(&pf), &other);
+    assert_ptr_equal(iskra_driver_choose(&pf, NULL), &other);
+    assert_ptr_equal(iskra_driver_choose(&pf, "epoll"), &other);
 }
 
-static void a_platform_from_before_there_were_drivers_means_epoll(void **state)
+static void a_driver_is_chosen_by_its_name_and_none_means_epoll(void **state)
+{
+    const struct iskra_platform *pf = iskra_platform_posix();
+    (void)state;
+    assert_ptr_equal(iskra_driver_choose(pf, NULL), &iskra_epoll_ops);
+    assert_ptr_equal(iskra_driver_choose(pf, ""), &iskra_epoll_ops);
+    assert_ptr_equal(iskra_driver_choose(pf, "epoll"), &iskra_epoll_ops);
+    assert_ptr_equal(iskra_driver_choose(pf, "io_uring"), &iskra_uring_ops);
+    assert_null(iskra_driver_choose(pf, "kqueue"));
+}
+
+static void a_platform_from_before_there_were_drivers_names_none(void **state)
 {
     static const struct iskra_driver_ops beyond_the_end;
     struct iskra_platform pf = *iskra_platform_posix();
     (void)state;
     pf.size = offsetof(struct iskra_platform, driver);
     pf.driver = &beyond_the_end;
-    assert_ptr_equal(iskra_driver_choose(&pf), &iskra_epoll_ops);
+    assert_ptr_equal(iskra_driver_choose(&pf, NULL), &iskra_epoll_ops);
 }
 
 int main(void)
@@ -736,12 +757,8 @@ int main(void)
         TEST(what_is_no_socket_is_refused_with_eexist),
         TEST(a_datagram_socket_is_refused),
         TEST(a_socket_that_was_reset_before_its_binding_is_a_lost_connection),
-        TEST(a_short_read_ends_the_turn),
-        TEST(a_window_that_brings_nothing_comes_back_unused),
-        TEST(a_busy_socket_leaves_the_others_their_turn),
         TEST(a_suspended_port_is_left_alone_until_resume),
         TEST(a_port_without_a_window_is_left_alone_until_resume),
-        TEST(a_socket_suspended_when_empty_is_not_read_in_vain),
         TEST(the_end_is_told_once_and_after_all_bytes),
         TEST(the_end_is_told_after_a_short_read_too),
         TEST(an_end_followed_by_a_reset_is_told_once),
@@ -764,10 +781,19 @@ int main(void)
         TEST(the_deadline_makes_the_descriptor_readable),
         TEST(wake_makes_the_descriptor_readable_once),
         TEST(waiting_goes_through_the_platform),
-        TEST(a_wait_that_fails_keeps_nothing_from_its_turn),
         TEST(polling_from_inside_a_callback_is_refused),
-        TEST(the_platform_names_the_driver_and_none_means_epoll),
-        TEST(a_platform_from_before_there_were_drivers_means_epoll),
+        TEST(the_platform_names_the_driver_before_anybody_else),
+        TEST(a_driver_is_chosen_by_its_name_and_none_means_epoll),
+        TEST(a_platform_from_before_there_were_drivers_names_none),
+        /* The last five: of reads that the driver makes itself, one by one. */
+        TEST(a_short_read_ends_the_turn),
+        TEST(a_window_that_brings_nothing_comes_back_unused),
+        TEST(a_busy_socket_leaves_the_others_their_turn),
+        TEST(a_socket_suspended_when_empty_is_not_read_in_vain),
+        TEST(a_wait_that_fails_keeps_nothing_from_its_turn),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    size_t cnt = sizeof(tests) / sizeof(tests[0]);
+    const char *driver = getenv("ISKRA_DRIVER");
+    bool reads_itself = driver == NULL || strcmp(driver, "epoll") == 0;
+    return _cmocka_run_group_tests("epoll", tests, reads_itself ? cnt : cnt - 5, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* The floor: what TCP on loopback costs with no protocol on it. Two threads; requests of 48 bytes
  * go one way, 48 bytes and a payload the other (--write: the payload goes with the request); QD in
- * flight; large recv and send; nothing is parsed. What an initiator spends above this is its own.
- * The figures are those of the requesting thread. */
+ * flight, in one connection or in many; large recv and send; nothing is parsed. What an initiator
+ * spends above this is its own. The figures are those of the requesting thread; --spin is that
+ * thread's, too, as a target waits in its own way whatever an initiator does. */
 #include "measure.h"
 
 #include <arpa/inet.h>
@@ -13,55 +14,87 @@
 
 #define HDR_LEN 48u
 
-struct side {
-    const struct bench *b;
+/* One end of a connection. Messages go out of a ring, as many as are in flight, back to back. */
+struct end {
+    struct side *side;
     int fd;
-    size_t in_len, out_len; /* bytes of one message, in and out */
-    char *in_buf, *out_buf; /* out_buf holds out_cnt messages back to back */
-    size_t out_cnt;
-    size_t partial; /* bytes of an incomplete message */
+    size_t partial;      /* bytes of an incomplete message */
+    char *out;           /* ring_cnt messages */
+    uint64_t *since_ns;  /* of the requests, in the same ring; answers come in their order */
+    uint32_t ring_cnt;   /* messages */
+    uint32_t head, tail; /* index of the first one in flight and of the next one to be sent */
+    uint32_t flight_cnt;
 };
 
-static void side_init(struct side *s, const struct bench *b, int fd, bool requester)
+/* A thread and its ends of all connections. */
+struct side {
+    struct bench *b;
+    size_t in_len, out_len; /* bytes of one message, in and out */
+    char *in_buf;
+    struct end *ends;
+    struct bench_set set;
+};
+
+static void side_init(struct side *s, struct bench *b, bool requester)
 {
     size_t with_payload = HDR_LEN + b->block_len;
     s->b = b;
-    s->fd = fd;
     s->in_len = requester != b->write ? with_payload : HDR_LEN;
     s->out_len = requester != b->write ? HDR_LEN : with_payload;
-    s->out_cnt = BENCH_BUF_LEN / s->out_len ? BENCH_BUF_LEN / s->out_len : 1;
-    s->in_buf = calloc(1, BENCH_BUF_LEN);
-    s->out_buf = calloc(s->out_cnt, s->out_len);
-    s->partial = 0;
+    s->in_buf = bench_payload(BENCH_BUF_LEN);
+    s->ends = calloc(b->session_cnt, sizeof(*s->ends));
+    bench_set_init(&s->set);
+}
+
+static void end_init(struct side *s, uint32_t number, int fd)
+{
+    struct end *e = &s->ends[number];
+    e->side = s;
+    e->fd = fd;
+    e->ring_cnt = s->b->qd / s->b->session_cnt + (number < s->b->qd % s->b->session_cnt);
+    e->out = bench_payload(e->ring_cnt * s->out_len);
+    e->since_ns = calloc(e->ring_cnt, sizeof(*e->since_ns));
     bench_no_delay(fd);
+    bench_set_add(&s->set, fd, e);
 }
 
 static void side_done(struct side *s)
 {
+    for (uint32_t i = 0; i < s->b->session_cnt; i++) {
+        close(s->ends[i].fd);
+        free(s->ends[i].out);
+        free(s->ends[i].since_ns);
+    }
+    bench_set_done(&s->set);
+    free(s->ends);
     free(s->in_buf);
-    free(s->out_buf);
-    close(s->fd);
 }
 
 /* The requester hangs up when its time is over; what the answerer still had to say is then of no
  * interest. */
-static void send_messages(struct side *s, size_t cnt)
+static void send_messages(struct end *e, uint32_t cnt)
 {
+    struct side *s = e->side;
+    uint32_t most = (uint32_t)(BENCH_BUF_LEN / s->out_len);
     while (cnt > 0) {
-        size_t n = cnt < s->out_cnt ? cnt : s->out_cnt;
-        if (!bench_send(s->fd, s->out_buf, n * s->out_len))
+        uint32_t n = e->ring_cnt - e->tail;
+        n = n < cnt ? n : cnt;
+        n = n < most ? n : most ? most : 1;
+        if (!bench_send(e->fd, e->out + e->tail * s->out_len, n * s->out_len))
             return;
+        e->tail = (e->tail + n) % e->ring_cnt;
         cnt -= n;
     }
 }
 
-/* Complete messages that one recv brought. */
-static size_t receive_messages(struct side *s)
+/* ---- the answerer ---- */
+
+/* Complete messages among n bytes that came. */
+static uint32_t messages(struct end *e, size_t n)
 {
-    s->partial += bench_recv(s->b, s->fd, s->in_buf, BENCH_BUF_LEN);
-    size_t cnt = s->partial / s->in_len;
-    s->partial %= s->in_len;
-    return cnt;
+    size_t all = e->partial + n;
+    e->partial = all % e->side->in_len;
+    return (uint32_t)(all / e->side->in_len);
 }
 
 static void *answer(void *arg)
@@ -69,98 +102,111 @@ static void *answer(void *arg)
     struct side *s = arg;
     bench_pin(s->b->peer_cpu);
     for (;;) {
-        ssize_t n = recv(s->fd, s->in_buf, BENCH_BUF_LEN, s->b->spin ? MSG_DONTWAIT : 0);
-        if (n == 0)
-            return NULL;
-        if (n < 0)
-            continue;
-        s->partial += (size_t)n;
-        send_messages(s, s->partial / s->in_len);
-        s->partial %= s->in_len;
+        uint32_t cnt = bench_set_wait(&s->set, false);
+        for (uint32_t i = 0; i < cnt; i++) {
+            struct end *e = s->set.ready[i];
+            ssize_t n = recv(e->fd, s->in_buf, BENCH_BUF_LEN, 0);
+            if (n <= 0)
+                return NULL;
+            send_messages(e, messages(e, (size_t)n));
+        }
     }
 }
 
-static void connect_pair(int *ret_a, int *ret_b)
+/* ---- the requester ---- */
+
+static void requests_send(struct end *e, uint32_t cnt)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(addr);
-    int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    *ret_a = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(l, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(l, 1) < 0 ||
-        getsockname(l, (struct sockaddr *)&addr, &len) < 0 ||
-        connect(*ret_a, (struct sockaddr *)&addr, len) < 0 ||
-        (*ret_b = accept4(l, NULL, NULL, SOCK_CLOEXEC)) < 0)
-        bench_die("loopback");
-    close(l);
+    for (uint32_t i = 0, at = e->tail; i < cnt; i++) {
+        e->since_ns[at] = e->side->b->now_ns;
+        at = at + 1 == e->ring_cnt ? 0 : at + 1;
+    }
+    e->flight_cnt += cnt;
+    send_messages(e, cnt);
 }
 
-/* Answers come in the order of the requests. */
-struct in_flight {
-    uint64_t since_ns[BENCH_QD_MAX];
-    uint32_t head, cnt;
-};
-
-struct client {
-    struct bench *b;
-    struct side side;
-    struct in_flight flight;
-};
-
-static void requests_send(struct client *c, size_t cnt)
+static void answers_take(struct end *e)
 {
-    struct in_flight *f = &c->flight;
-    for (size_t i = 0; i < cnt; i++)
-        f->since_ns[(f->head + f->cnt++) % BENCH_QD_MAX] = c->b->now_ns;
-    send_messages(&c->side, cnt);
+    struct bench *b = e->side->b;
+    uint32_t cnt = messages(e, bench_recv(b, e->fd, e->side->in_buf, BENCH_BUF_LEN));
+    bool more = false;
+    if (cnt == 0)
+        return;
+    bench_see(b);
+    for (uint32_t i = 0; i < cnt; i++) {
+        more = bench_ended(b, e->since_ns[e->head]);
+        e->head = e->head + 1 == e->ring_cnt ? 0 : e->head + 1;
+    }
+    e->flight_cnt -= cnt;
+    if (more)
+        requests_send(e, cnt);
 }
 
-static uint32_t answers_take(struct client *c)
+static void turn(struct side *s)
 {
-    struct in_flight *f = &c->flight;
-    uint32_t cnt = (uint32_t)receive_messages(&c->side);
-    f->cnt -= cnt;
-    return cnt;
+    bench_turn(s->b);
+    uint32_t cnt = bench_set_wait(&s->set, s->b->spin);
+    for (uint32_t i = 0; i < cnt; i++)
+        answers_take(s->set.ready[i]);
+}
+
+static bool in_flight(const struct side *s)
+{
+    for (uint32_t i = 0; i < s->b->session_cnt; i++)
+        if (s->ends[i].flight_cnt > 0)
+            return true;
+    return false;
 }
 
 static void round_run(void *arg)
 {
-    struct client *c = arg;
-    struct in_flight *f = &c->flight;
-    bool more = true;
-    bench_begin(c->b);
-    requests_send(c, c->b->qd);
-    while (more) {
-        uint32_t cnt = answers_take(c);
-        more = bench_turn(c->b);
-        for (uint32_t i = 0; i < cnt; i++)
-            bench_ended(c->b, f->since_ns[f->head++ % BENCH_QD_MAX]);
-        if (more)
-            requests_send(c, cnt);
+    struct side *s = arg;
+    bench_begin(s->b);
+    for (uint32_t i = 0; i < s->b->session_cnt; i++)
+        requests_send(&s->ends[i], s->ends[i].ring_cnt);
+    while (!s->b->over)
+        turn(s);
+    bench_report(s->b);
+    while (in_flight(s))
+        turn(s);
+}
+
+static void connect_pairs(struct side *requester, struct side *answerer)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(l, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(l, 1) < 0 ||
+        getsockname(l, (struct sockaddr *)&addr, &len) < 0)
+        bench_die("loopback");
+    for (uint32_t i = 0; i < requester->b->session_cnt; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer_fd = -1;
+        if (connect(fd, (struct sockaddr *)&addr, len) < 0 ||
+            (peer_fd = accept4(l, NULL, NULL, SOCK_CLOEXEC)) < 0)
+            bench_die("loopback");
+        end_init(requester, i, fd);
+        end_init(answerer, i, peer_fd);
     }
-    bench_report(c->b);
-    while (f->cnt > 0)
-        f->head += answers_take(c);
+    close(l);
 }
 
 int main(int argc, char **argv)
 {
     struct bench b = {.name = "floor"};
-    static struct client c;
-    struct side answerer;
+    struct side requester, answerer;
     pthread_t thread;
-    int fd = -1, peer_fd = -1;
     bench_options(&b, argc, argv);
-    c.b = &b;
-    connect_pair(&fd, &peer_fd);
-    side_init(&c.side, &b, fd, true);
-    side_init(&answerer, &b, peer_fd, false);
+    side_init(&requester, &b, true);
+    side_init(&answerer, &b, false);
+    connect_pairs(&requester, &answerer);
     if (pthread_create(&thread, NULL, answer, &answerer) != 0)
         bench_die("thread");
     bench_pin(b.cpu);
-    bench_rounds(&b, round_run, &c);
-    shutdown(fd, SHUT_RDWR);
+    bench_rounds(&b, round_run, &requester);
+    for (uint32_t i = 0; i < b.session_cnt; i++)
+        shutdown(requester.ends[i].fd, SHUT_RDWR);
     pthread_join(thread, NULL);
-    side_done(&c.side);
+    side_done(&requester);
     side_done(&answerer);
     return 0;
 }

@@ -24,7 +24,6 @@ struct client {
     struct iskra_lun **luns;
     struct slot *slots;
     uint32_t out_cnt;
-    bool seen, over; /* seen: the clock was read in this turn; over: nothing new is begun */
 };
 
 static void next(struct slot *s)
@@ -43,31 +42,25 @@ static void done(struct iskra_io *io)
     if (io->status)
         bench_die_of(c->b, "request", io->error.text);
     c->out_cnt--;
-    if (c->over)
-        return;
-    if (!c->seen)
-        c->over = !bench_turn(c->b);
-    c->seen = true;
-    bench_ended(c->b, s->since_ns);
-    if (!c->over)
+    bench_see(c->b);
+    if (bench_ended(c->b, s->since_ns))
         next(s);
 }
 
 static void turn(struct client *c)
 {
-    c->seen = false;
-    if (iskra_run_once(c->ctx, c->b->spin ? 0 : 5000000000))
+    bench_turn(c->b);
+    if (iskra_run_once(c->ctx, 5000000000))
         bench_die_of(c->b, "loop", "it ended");
 }
 
 static void round_run(void *arg)
 {
     struct client *c = arg;
-    c->over = false;
     bench_begin(c->b);
     for (uint32_t i = 0; i < c->b->qd; i++)
         next(&c->slots[i]);
-    while (!c->over)
+    while (!c->b->over)
         turn(c);
     bench_report(c->b);
     while (c->out_cnt > 0)
@@ -87,10 +80,10 @@ static struct iskra_lun *lun_open(struct client *c, uint32_t number)
     const char *digest = b->digests ? "crc32c" : "none";
     snprintf(url, sizeof(url),
              "iscsi://%s:%u/%s/%u?queue_depth=%u&cmds_max=%u&isid=8000%08x&header_digest=%s"
-             "&data_digest=%s%s%s",
+             "&data_digest=%s&busy_poll_us=%u%s%s",
              b->host, b->port, b->target, b->lun, depth, cmds_max,
-             (uint32_t)getpid() << 12 | number, digest, digest, b->keys[0] != '\0' ? "&" : "",
-             b->keys);
+             (uint32_t)getpid() << 12 | number, digest, digest, b->spin ? 1000000u : 0u,
+             b->keys[0] != '\0' ? "&" : "", b->keys);
     if (iskra_open_sync(c->ctx, url, &lun, &err))
         bench_die_of(b, "open", err.text);
     return lun;
@@ -103,7 +96,7 @@ static void slots_make(struct client *c)
         struct slot *s = &c->slots[i];
         s->c = c;
         s->lun = c->luns[i % b->session_cnt];
-        s->iov = (struct iovec){calloc(1, b->block_len), b->block_len};
+        s->iov = (struct iovec){bench_payload(b->block_len), b->block_len};
         s->io = (struct iskra_io){.op = b->write ? ISKRA_WRITE : ISKRA_READ,
                                   .iov = &s->iov,
                                   .iov_cnt = 1,
@@ -127,12 +120,10 @@ int main(int argc, char **argv)
         bench_die_of(&b, "new", err.text);
     c.luns = calloc(b.session_cnt, sizeof(struct iskra_lun *));
     c.slots = calloc(b.qd, sizeof(*c.slots));
-    uint64_t rss_kib = bench_rss_kib();
+    b.rss_kib = bench_rss_kib();
     for (uint32_t i = 0; i < b.session_cnt; i++)
         c.luns[i] = lun_open(&c, i);
-    if (b.session_cnt > 1)
-        fprintf(stderr, "iskra: %u sessions: RSS %llu KiB before, %llu KiB after\n", b.session_cnt,
-                (unsigned long long)rss_kib, (unsigned long long)bench_rss_kib());
+    b.rss_idle_kib = bench_rss_kib();
     bench_pin(b.cpu);
     slots_make(&c);
     bench_rounds(&b, round_run, &c);

@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 void bench_die(const char *what)
@@ -31,16 +28,18 @@ static void usage(const struct bench *b)
     fprintf(stderr,
             "usage: %s [--bs BYTES] [--qd N] [--time SECONDS] [--write] [--spin] [--digests]\n"
             "       [--sessions N] [--cpu N] [--peer-cpu N] [--host ADDR --port N --target IQN\n"
-            "       --lun N --disk BYTES --keys URLKEYS]\n",
+            "       --lun N --disk BYTES --sector BYTES --keys URLKEYS]\n",
             b->name);
     exit(2);
 }
 
 static const struct option options[] = {
-    {"bs", 1, 0, 'b'},       {"qd", 1, 0, 'q'},   {"time", 1, 0, 't'},     {"write", 0, 0, 'w'},
-    {"spin", 0, 0, 's'},     {"cpu", 1, 0, 'c'},  {"peer-cpu", 1, 0, 'p'}, {"host", 1, 0, 'h'},
-    {"port", 1, 0, 'P'},     {"lun", 1, 0, 'l'},  {"target", 1, 0, 'T'},   {"disk", 1, 0, 'd'},
-    {"sessions", 1, 0, 'S'}, {"keys", 1, 0, 'k'}, {"digests", 0, 0, 'D'},  {0, 0, 0, 0},
+    {"bs", 1, 0, 'b'},       {"qd", 1, 0, 'q'},     {"time", 1, 0, 't'},
+    {"write", 0, 0, 'w'},    {"spin", 0, 0, 's'},   {"cpu", 1, 0, 'c'},
+    {"peer-cpu", 1, 0, 'p'}, {"host", 1, 0, 'h'},   {"port", 1, 0, 'P'},
+    {"lun", 1, 0, 'l'},      {"target", 1, 0, 'T'}, {"disk", 1, 0, 'd'},
+    {"sessions", 1, 0, 'S'}, {"keys", 1, 0, 'k'},   {"digests", 0, 0, 'D'},
+    {"sector", 1, 0, 'B'},   {0, 0, 0, 0},
 };
 
 static void option_take(struct bench *b, int c)
@@ -88,6 +87,9 @@ static void option_take(struct bench *b, int c)
     case 'd':
         b->disk_len = strtoull(optarg, NULL, 0);
         break;
+    case 'B':
+        b->sector_len = (uint32_t)atol(optarg);
+        break;
     case 'k':
         b->keys = optarg;
         break;
@@ -104,11 +106,13 @@ void bench_options(struct bench *b, int argc, char **argv)
     b->cpu = b->peer_cpu = -1;
     b->host = "127.0.0.1";
     b->keys = "";
+    b->sector_len = 512;
     b->disk_len = 1 << 30;
     b->seed = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         option_take(b, c);
-    if (b->block_len < 512 || b->block_len > 1u << 24 || b->block_len % 512 || b->qd < 1 ||
+    if (b->block_len < 512 || b->block_len > 1u << 24 || b->sector_len < 512 ||
+        b->block_len % b->sector_len || b->block_len / b->sector_len > 65535 || b->qd < 1 ||
         b->qd > BENCH_QD_MAX || b->session_cnt < 1 || b->session_cnt > b->qd ||
         !(b->seconds >= 0 && b->seconds <= 3600) || b->disk_len < b->block_len || optind != argc)
         usage(b);
@@ -141,8 +145,8 @@ void bench_rounds(struct bench *b, void (*fn)(void *arg), void *arg)
         fn(arg);
         return;
     }
-    printf("{\"client\":\"%s\",\"ready\":true,\"rss_kib\":%llu}\n", b->name,
-           (unsigned long long)bench_rss_kib());
+    printf("{\"client\":\"%s\",\"ready\":true,\"rss_before_kib\":%llu,\"rss_idle_kib\":%llu}\n",
+           b->name, (unsigned long long)b->rss_kib, (unsigned long long)b->rss_idle_kib);
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL && sscanf(line, "run %lf", &b->seconds) == 1 &&
            b->seconds > 0)
@@ -152,16 +156,20 @@ void bench_rounds(struct bench *b, void (*fn)(void *arg), void *arg)
 void bench_begin(struct bench *b)
 {
     b->io_cnt = 0;
+    b->over = false;
     memset(b->buckets, 0, sizeof(b->buckets));
     getrusage(RUSAGE_THREAD, &b->begun_usage);
     b->begun_ns = b->now_ns = now_ns();
     b->end_ns = b->begun_ns + (uint64_t)(b->seconds * 1e9);
 }
 
-bool bench_turn(struct bench *b)
+void bench_see(struct bench *b)
 {
+    if (b->seen || b->over)
+        return;
+    b->seen = true;
     b->now_ns = now_ns();
-    return b->now_ns < b->end_ns;
+    b->over = b->now_ns >= b->end_ns;
 }
 
 /* Log-linear: the number of the highest bit, then the 5 bits below it. */
@@ -177,10 +185,13 @@ static double bucket_middle_us(unsigned bucket)
     return (double)((32 + bucket % 32) * 2 + 1) * (double)(1ull << shift) / 2 / 1e3;
 }
 
-void bench_ended(struct bench *b, uint64_t since_ns)
+bool bench_ended(struct bench *b, uint64_t since_ns)
 {
-    b->io_cnt++;
-    b->buckets[bucket_of(b->now_ns - since_ns)]++;
+    if (!b->over || b->seen) {
+        b->io_cnt++;
+        b->buckets[bucket_of(b->now_ns - since_ns)]++;
+    }
+    return !b->over;
 }
 
 uint64_t bench_place(struct bench *b)
@@ -239,38 +250,4 @@ void bench_report(struct bench *b)
            cpu_us(&b->begun_usage, &now) / n, seconds * 1e6 * b->qd / n, percentile_us(b, 0.5),
            percentile_us(b, 0.99), percentile_us(b, 0.999), (unsigned long long)bench_rss_kib());
     fflush(stdout);
-}
-
-/* ---- sockets ---- */
-
-bool bench_send(int fd, const void *buf, size_t len)
-{
-    for (size_t sent = 0; sent < len;) {
-        ssize_t n = send(fd, (const char *)buf + sent, len - sent, MSG_NOSIGNAL);
-        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-            return false;
-        if (n < 0)
-            bench_die("send");
-        sent += (size_t)n;
-    }
-    return true;
-}
-
-size_t bench_recv(const struct bench *b, int fd, void *buf, size_t len)
-{
-    ssize_t n;
-    do
-        n = recv(fd, buf, len, b->spin ? MSG_DONTWAIT : 0);
-    while (n < 0 && errno == EAGAIN);
-    if (n < 0)
-        bench_die("recv");
-    if (n == 0)
-        bench_die_of(b, "recv", "the peer closed the connection");
-    return (size_t)n;
-}
-
-void bench_no_delay(int fd)
-{
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }

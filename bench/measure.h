@@ -6,7 +6,10 @@
  * between it does nothing, so that clients take turns. With --time it runs one round and ends.
  *
  * Latencies: the clock is read once for all that one turn of a client's loop brought, and a
- * request begins when its predecessor was seen to end: the same in every client, and cheap. */
+ * request begins when its predecessor was seen to end: the same in every client, and cheap.
+ *
+ * Memory: each request of every client writes from, or reads into, a buffer of its own that has
+ * been touched before; only floor and canned client drop what they read. */
 #ifndef ISKRA_BENCH_MEASURE_H
 #define ISKRA_BENCH_MEASURE_H
 
@@ -17,6 +20,7 @@
 
 #define BENCH_BUF_LEN    (256u * 1024u)
 #define BENCH_QD_MAX     4096u
+#define BENCH_READY_MAX  64u
 #define BENCH_BUCKET_CNT (64u * 32u) /* 32 to each power of two: 3 % */
 
 struct bench {
@@ -30,12 +34,14 @@ struct bench {
     int cpu, peer_cpu;                /* -1: not pinned; peer_cpu is of the floor's other thread */
     const char *host, *target, *keys; /* keys: more of them for the URL, or "" */
     uint16_t port;
-    uint32_t lun;
+    uint32_t lun, sector_len;
     uint64_t disk_len; /* bytes addressed at random */
     uint32_t seed;
+    uint64_t rss_kib, rss_idle_kib; /* before the logins and after them, of who has many sessions */
 
     /* The round. */
     uint64_t begun_ns, end_ns, now_ns, io_cnt;
+    bool seen, over; /* seen: the clock was read in this turn; over: nothing new is begun */
     struct rusage begun_usage;
     uint32_t buckets[BENCH_BUCKET_CNT];
 };
@@ -48,11 +54,16 @@ void bench_rounds(struct bench *b, void (*fn)(void *arg), void *arg);
 void bench_begin(struct bench *b);
 void bench_report(struct bench *b); /* measures up to now, then prints */
 
-/* The turn's time: to be called once a turn, before what it brought is looked at. False: the round
- * is over. */
-bool bench_turn(struct bench *b);
-/* One I/O that was begun at since_ns has ended in this turn. */
-void bench_ended(struct bench *b, uint64_t since_ns);
+/* A turn of the loop begins: what it brings has not been seen yet. */
+static inline void bench_turn(struct bench *b)
+{
+    b->seen = false;
+}
+/* Something came: the first time in a turn this reads the clock. To be called before what came is
+ * looked at. */
+void bench_see(struct bench *b);
+/* One I/O that was begun at since_ns has ended in this turn. True: begin another one. */
+bool bench_ended(struct bench *b, uint64_t since_ns);
 /* Byte offset of the next request: anywhere, a multiple of its length. */
 uint64_t bench_place(struct bench *b);
 
@@ -65,5 +76,19 @@ uint64_t bench_rss_kib(void);
 bool bench_send(int fd, const void *buf, size_t len);
 size_t bench_recv(const struct bench *b, int fd, void *buf, size_t len);
 void bench_no_delay(int fd);
+/* Memory that has been touched, filled with one byte: for payloads. */
+void *bench_payload(size_t len);
+
+/* Several connections in one thread: which of them have something to read. With one of them it is
+ * the recv that waits, and no other system call is made. */
+struct bench_set {
+    int epoll_fd;
+    uint32_t cnt;
+    void *ready[BENCH_READY_MAX];
+};
+void bench_set_init(struct bench_set *set);
+void bench_set_add(struct bench_set *set, int fd, void *conn);
+uint32_t bench_set_wait(struct bench_set *set, bool spin); /* how many of ready[] there are */
+void bench_set_done(struct bench_set *set);
 
 #endif

@@ -17,24 +17,19 @@
 #include <iskra/trace.h>
 
 #include "stack/rig.h"
+#include "stack/told.h"
 
 static struct rig *rig;
 static struct iskra *ctx;
-static struct iskra_event events[32];
-static unsigned event_cnt;
-
-static void take_event(void *arg, const struct iskra_event *ev)
-{
-    if (event_cnt < 32)
-        events[event_cnt++] = *ev;
-}
+static struct told told;
 
 static int setup(void **state)
 {
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:look",
-                                 .event = take_event};
-    event_cnt = 0;
+                                 .event = told_take,
+                                 .event_arg = &told};
+    told_forget(&told);
     return iskra_new(&opts, &ctx, NULL);
 }
 
@@ -83,7 +78,7 @@ static int count_portal(void *arg, const struct iskra_portal_entry *e)
     return f->stop_at ? f->stop_with : 0;
 }
 
-static void told(void *arg, int status, const struct iskra_error *err)
+static void over(void *arg, int status, const struct iskra_error *err)
 {
     struct found *f = arg;
     f->told_cnt++;
@@ -103,7 +98,7 @@ static void a_portal_is_asked_for_its_targets_without_waiting(void **state)
     char portal[64];
     rig = rig_start(NULL);
     snprintf(portal, sizeof(portal), "127.0.0.1:%u", rig_port(rig));
-    assert_int_equal(iskra_discover(ctx, portal, count_portal, told, &f, NULL), 0);
+    assert_int_equal(iskra_discover(ctx, portal, count_portal, over, &f, NULL), 0);
     assert_int_equal(f.cnt, 0);
     run_until_told(&f);
     assert_int_equal(f.status, 0);
@@ -116,8 +111,8 @@ static void the_luns_of_two_searches_at_a_time_are_all_told(void **state)
     struct found a = {0}, b = {0};
     rig = rig_start(three_luns);
     const char *url = rig_url(rig_port(rig), 0, NULL);
-    assert_int_equal(iskra_luns(ctx, url, count_lun, told, &a, NULL), 0);
-    assert_int_equal(iskra_luns(ctx, url, count_lun, told, &b, NULL), 0);
+    assert_int_equal(iskra_luns(ctx, url, count_lun, over, &a, NULL), 0);
+    assert_int_equal(iskra_luns(ctx, url, count_lun, over, &b, NULL), 0);
     run_until_told(&a);
     run_until_told(&b);
     assert_int_equal(a.status, 0);
@@ -131,7 +126,7 @@ static void a_function_that_returns_something_ends_the_search_with_it(void **sta
     struct found luns = {.stop_at = 2, .stop_with = 42}, portals = {.stop_at = 1, .stop_with = 17};
     char portal[64];
     rig = rig_start(three_luns);
-    assert_int_equal(iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, told, &luns, NULL),
+    assert_int_equal(iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, over, &luns, NULL),
                      0);
     run_until_told(&luns);
     assert_int_equal(luns.status, 42);
@@ -147,14 +142,14 @@ static void a_login_that_fails_is_told_with_its_story_and_an_event(void **state)
     rig = rig_start(NULL);
     snprintf(url, sizeof(url), "iscsi://127.0.0.1:%u/iqn.2026-11.io.iskra.test:nobody",
              rig_port(rig));
-    assert_int_equal(iskra_login(ctx, url, told, &f, NULL), 0);
+    assert_int_equal(iskra_login(ctx, url, over, &f, NULL), 0);
     run_until_told(&f);
     assert_true(f.status < 0);
     assert_int_equal(f.error.code, ISKRA_E_LOGIN);
-    assert_int_equal(event_cnt, 1);
-    assert_int_equal(events[0].kind, ISKRA_EVENT_SESSION_FAILED);
-    assert_int_equal(events[0].error.code, ISKRA_E_LOGIN);
-    assert_string_equal(events[0].target_name, "iqn.2026-11.io.iskra.test:nobody");
+    assert_int_equal(told.cnt, 1);
+    assert_int_equal(told.events[0].kind, ISKRA_EVENT_SESSION_FAILED);
+    assert_int_equal(told.events[0].error.code, ISKRA_E_LOGIN);
+    assert_string_equal(told.events[0].target_name, "iqn.2026-11.io.iskra.test:nobody");
 }
 
 static void a_bad_url_is_told_at_once(void **state)
@@ -162,9 +157,9 @@ static void a_bad_url_is_told_at_once(void **state)
     struct found f = {0};
     struct iskra_error err = {0};
     rig = rig_start(NULL);
-    assert_int_equal(iskra_luns(ctx, "iscsi://127.0.0.1:1", count_lun, told, &f, &err), -EINVAL);
+    assert_int_equal(iskra_luns(ctx, "iscsi://127.0.0.1:1", count_lun, over, &f, &err), -EINVAL);
     assert_int_equal(err.code, ISKRA_E_USAGE);
-    assert_int_equal(iskra_discover(ctx, "iscsi://", count_portal, told, &f, &err), -EINVAL);
+    assert_int_equal(iskra_discover(ctx, "iscsi://", count_portal, over, &f, &err), -EINVAL);
     assert_int_equal(f.told_cnt, 0);
 }
 
@@ -175,7 +170,7 @@ static void a_search_is_told_once_of_the_end_of_its_initiator(void **state)
     for (int rounds = 0; rounds < 30; rounds++) {
         struct found f = {0};
         assert_int_equal(
-            iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, told, &f, NULL), 0);
+            iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, over, &f, NULL), 0);
         for (int i = 0; i < rounds && f.told_cnt == 0; i++)
             iskra_run_once(ctx, 100000000);
         bool over = f.told_cnt > 0;
@@ -211,12 +206,12 @@ static void a_session_tells_when_it_comes_and_goes_and_what_it_did(void **state)
     assert_int_equal(after.retries + after.timeouts + after.digest_errors + after.status_gaps, 0);
     assert_int_equal(iskra_close_sync(lun), 0);
     iskra_dispatch(ctx);
-    assert_int_equal(event_cnt, 2);
-    assert_int_equal(events[0].kind, ISKRA_EVENT_SESSION_UP);
-    assert_int_equal(events[0].sid, info.sid);
-    assert_string_equal(events[0].portal_address, info.portal_address);
-    assert_int_equal(events[1].kind, ISKRA_EVENT_SESSION_CLOSED);
-    assert_int_equal(events[1].sid, info.sid);
+    assert_int_equal(told.cnt, 2);
+    assert_int_equal(told.events[0].kind, ISKRA_EVENT_SESSION_UP);
+    assert_int_equal(told.events[0].sid, info.sid);
+    assert_string_equal(told.events[0].portal_address, info.portal_address);
+    assert_int_equal(told.events[1].kind, ISKRA_EVENT_SESSION_CLOSED);
+    assert_int_equal(told.events[1].sid, info.sid);
 }
 
 static void large_writes_count_their_r2ts(void **state)
@@ -246,11 +241,11 @@ static void a_unit_attention_is_an_event_and_the_read_is_done_again(void **state
     assert_int_equal(iskra_read_sync(lun, block, sizeof(block), 0, NULL), 0); /* the first two */
     assert_int_equal(iskra_read_sync(lun, block, sizeof(block), 0, NULL), 0);
     iskra_dispatch(ctx);
-    assert_int_equal(event_cnt, 3);
-    assert_int_equal(events[1].kind, ISKRA_EVENT_CAPACITY_CHANGED);
-    assert_int_equal(events[1].asc, 0x2a);
-    assert_int_equal(events[1].lun, 0);
-    assert_int_equal(events[2].kind, ISKRA_EVENT_RESET);
+    assert_int_equal(told.cnt, 3);
+    assert_int_equal(told.events[1].kind, ISKRA_EVENT_CAPACITY_CHANGED);
+    assert_int_equal(told.events[1].asc, 0x2a);
+    assert_int_equal(told.events[1].lun, 0);
+    assert_int_equal(told.events[2].kind, ISKRA_EVENT_RESET);
     iskra_session_stats(lun, &stats);
     assert_true(stats.unit_attentions >= 2);
     assert_true(stats.retries >= 2);
@@ -265,17 +260,17 @@ static void a_session_that_is_lost_and_given_up_is_two_events_with_the_reason(vo
     assert_int_equal(
         iskra_open_sync(ctx, rig_url(rig_port(rig), 0, "replacement_timeout=0"), &lun, NULL), 0);
     rig_stop(rig);
-    while (event_cnt < 3)
+    while (told.cnt < 3)
         assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
-    assert_int_equal(events[1].kind, ISKRA_EVENT_SESSION_RECOVERING);
-    assert_int_equal(events[1].error.code, ISKRA_E_CONNECTION);
-    assert_int_equal(events[2].kind, ISKRA_EVENT_SESSION_GIVEN_UP);
-    assert_true(events[2].error.code != ISKRA_OK);
+    assert_int_equal(told.events[1].kind, ISKRA_EVENT_SESSION_RECOVERING);
+    assert_int_equal(told.events[1].error.code, ISKRA_E_CONNECTION);
+    assert_int_equal(told.events[2].kind, ISKRA_EVENT_SESSION_GIVEN_UP);
+    assert_true(told.events[2].error.code != ISKRA_OK);
     assert_true(iskra_read_sync(lun, block, sizeof(block), 0, NULL) < 0);
     iskra_close_sync(lun);
     iskra_dispatch(ctx);
-    assert_int_equal(event_cnt, 4);
-    assert_int_equal(events[3].kind, ISKRA_EVENT_SESSION_CLOSED);
+    assert_int_equal(told.cnt, 4);
+    assert_int_equal(told.events[3].kind, ISKRA_EVENT_SESSION_CLOSED);
     rig = rig_start(NULL); /* for the teardown */
 }
 
@@ -359,7 +354,7 @@ static void an_initiator_tells_its_name_and_when_it_wants_to_run(void **state)
     assert_string_equal(iskra_initiator_name(ctx), "iqn.2026-11.io.iskra.test:look");
     assert_string_equal(iskra_initiator_name_source(ctx), "option");
     assert_int_equal(iskra_timeout_ns(ctx), -1); /* nothing is pending */
-    assert_int_equal(iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, told, &f, NULL),
+    assert_int_equal(iskra_luns(ctx, rig_url(rig_port(rig), 0, NULL), count_lun, over, &f, NULL),
                      0);
     assert_true(iskra_timeout_ns(ctx) >= 0); /* at the latest when the login is too late */
     run_until_told(&f);

@@ -20,6 +20,7 @@
 #include <iskra/session.h>
 
 #include "stack/rig.h"
+#include "stack/told.h"
 
 #define SECOND  UINT64_C(1000000000)
 #define REQ_CNT 24u
@@ -31,8 +32,7 @@ static struct iskra_platform platform;
 static uint64_t skew_ns;
 static uint64_t frozen_ns; /* not 0: time passes only when a test says so */
 static bool away;          /* nobody listens */
-static struct iskra_event events[64];
-static unsigned event_cnt;
+static struct told told;
 static char isid[24]; /* the key; no other run of this test has the same */
 
 /* Time passes when a test says so, too. */
@@ -52,19 +52,14 @@ static int connect_to_rig(void *arg, const struct sockaddr *addr, socklen_t len)
                 : iskra_platform_posix()->connect_start(arg, (struct sockaddr *)&to, len);
 }
 
-static void take_event(void *arg, const struct iskra_event *ev)
-{
-    if (event_cnt < sizeof(events) / sizeof(events[0]))
-        events[event_cnt++] = *ev;
-}
-
 static struct iskra *initiator_new(void)
 {
     struct iskra *made;
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:reopen",
                                  .platform = &platform,
-                                 .event = take_event};
+                                 .event = told_take,
+                                 .event_arg = &told};
     assert_int_equal(iskra_new(&opts, &made, NULL), 0);
     return made;
 }
@@ -75,7 +70,7 @@ static int setup(void **state)
     platform.now_ns = skewed_now_ns;
     platform.connect_start = connect_to_rig;
     away = false;
-    event_cnt = 0;
+    told_forget(&told);
     frozen_ns = 0;
     (void)snprintf(isid, sizeof(isid), "isid=80aa%08lx", (unsigned long)getpid());
     rig = rig_start(NULL);
@@ -182,20 +177,6 @@ static void pass(uint64_t ns)
     }
 }
 
-static unsigned told(enum iskra_event_kind kind)
-{
-    unsigned cnt = 0;
-    for (unsigned i = 0; i < event_cnt; i++)
-        cnt += events[i].kind == kind;
-    return cnt;
-}
-
-static void wait_told(enum iskra_event_kind kind, unsigned cnt)
-{
-    while (told(kind) < cnt)
-        assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
-}
-
 static void a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else(void **state)
 {
     struct iskra_lun *lun = open_lun(NULL);
@@ -209,7 +190,7 @@ static void a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else
         restart();
         wait_for_all();
         all_are_right();
-        wait_told(ISKRA_EVENT_SESSION_RECOVERED, i + 1);
+        told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, i + 1);
         skew_ns += SECOND; /* each life was long enough to be of use */
     }
     iskra_session_info(lun, &after);
@@ -217,9 +198,9 @@ static void a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else
     assert_true(after.rx_bytes > before.rx_bytes); /* over all connections */
     iskra_session_stats(lun, &stats);
     assert_int_equal(stats.logins, 11);
-    assert_int_equal(told(ISKRA_EVENT_SESSION_RECOVERING), 10);
-    assert_int_equal(told(ISKRA_EVENT_SESSION_GIVEN_UP), 0);
-    assert_int_equal(told(ISKRA_EVENT_SESSION_LOST), 0);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_RECOVERING), 10);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_GIVEN_UP), 0);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_LOST), 0);
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -254,7 +235,7 @@ static void away_for_119_seconds_nothing_fails(void **state)
     start(lun, ISKRA_READ);
     away = true;
     restart();
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     frozen_ns = iskra_platform_posix()->now_ns(NULL);
     pass(115 * SECOND);
     assert_true(done_cnt() < REQ_CNT); /* some may have been answered before the loss */
@@ -265,7 +246,7 @@ static void away_for_119_seconds_nothing_fails(void **state)
         skew_ns += 100000;
     }
     all_are_right();
-    assert_int_equal(told(ISKRA_EVENT_SESSION_GIVEN_UP), 0);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_GIVEN_UP), 0);
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -275,12 +256,12 @@ static void away_for_121_seconds_everything_fails_and_then_it_works_again(void *
     uint8_t block[512];
     away = true;
     restart();
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     start(lun, ISKRA_READ);
     pass(118 * SECOND);
     assert_int_equal(done_cnt(), 0);
     pass(3 * SECOND);
-    wait_told(ISKRA_EVENT_SESSION_GIVEN_UP, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_GIVEN_UP, 1);
     wait_for_all();
     for (unsigned i = 0; i < REQ_CNT; i++) {
         assert_true(reqs[i].io.status < 0);
@@ -290,7 +271,7 @@ static void away_for_121_seconds_everything_fails_and_then_it_works_again(void *
     assert_true(iskra_read_sync(lun, block, sizeof(block), 0, NULL) < 0); /* at once */
     away = false;
     pass(4 * SECOND);
-    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
     start(lun, ISKRA_WRITE);
     wait_for_all();
     all_are_right();
@@ -320,7 +301,7 @@ static void who_opens_meanwhile_waits_as_long_as_requests_do(void **state)
     } back = {0}, late = {0}, never = {0};
     away = true;
     restart();
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     assert_int_equal(iskra_open(ctx, url("replacement_timeout=20"), opened, &back, NULL), 0);
     pass(10 * SECOND);
     assert_int_equal(back.cnt, 0);
@@ -333,7 +314,7 @@ static void who_opens_meanwhile_waits_as_long_as_requests_do(void **state)
 
     away = true;
     restart();
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 2);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 2);
     assert_int_equal(iskra_open(ctx, url("replacement_timeout=20"), opened, &late, NULL), 0);
     pass(21 * SECOND);
     while (late.cnt == 0)
@@ -381,11 +362,11 @@ static void a_close_while_it_is_away_ends_at_once(void **state)
     struct iskra_lun *lun = open_lun(NULL);
     away = true;
     restart();
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     uint64_t before_ns = skewed_now_ns(NULL);
     assert_int_equal(iskra_close_sync(lun), 0);
     assert_true(skewed_now_ns(NULL) - before_ns < 15 * SECOND); /* not for want of an answer */
-    wait_told(ISKRA_EVENT_SESSION_CLOSED, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_CLOSED, 1);
 }
 
 /* ---- one name, one ISID, two initiators ---- */
@@ -434,12 +415,12 @@ static void of_two_that_throw_each_other_out_one_gives_up(void **state)
     assert_non_null(mkdtemp(dir));
     setenv("XDG_RUNTIME_DIR", dir, 1); /* so that neither knows of the other */
     assert_int_equal(iskra_open_sync(other, url(isid), &second, &err), 0);
-    while (told(ISKRA_EVENT_SESSION_LOST) == 0) {
-        assert_true(event_cnt < 60);
+    while (told_cnt(&told, ISKRA_EVENT_SESSION_LOST) == 0) {
+        assert_true(told.cnt < 60);
         assert_int_equal(iskra_run_once(ctx, 10000000), 0);
         assert_int_equal(iskra_run_once(other, 10000000), 0);
     }
-    const struct iskra_event *ev = &events[event_cnt - 1];
+    const struct iskra_event *ev = &told.events[told.cnt - 1];
     assert_int_equal(ev->kind, ISKRA_EVENT_SESSION_LOST);
     assert_non_null(strstr(ev->error.text, "another initiator uses this name and ISID"));
     assert_int_equal(iskra_close_sync(lun), 0);

@@ -15,6 +15,7 @@
 #include <iskra/session.h>
 
 #include "stack/rig.h"
+#include "stack/told.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -22,8 +23,7 @@ static struct rig *rig;
 static struct iskra *ctx;
 static struct iskra_platform platform;
 static uint64_t skew_ns;
-static struct iskra_event events[64];
-static unsigned event_cnt;
+static struct told told;
 static const char *fault; /* of the next rig; NULL: none */
 
 /* Time passes when a test says so, too. */
@@ -42,12 +42,6 @@ static int connect_to_rig(void *arg, const struct sockaddr *addr, socklen_t len)
     return iskra_platform_posix()->connect_start(arg, (struct sockaddr *)&to, len);
 }
 
-static void take_event(void *arg, const struct iskra_event *ev)
-{
-    if (event_cnt < sizeof(events) / sizeof(events[0]))
-        events[event_cnt++] = *ev;
-}
-
 static void change(struct iskra_target_options *opts)
 {
     opts->faults = &fault;
@@ -59,11 +53,12 @@ static int setup(void **state)
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:return",
                                  .platform = &platform,
-                                 .event = take_event};
+                                 .event = told_take,
+                                 .event_arg = &told};
     platform = *iskra_platform_posix();
     platform.now_ns = skewed_now_ns;
     platform.connect_start = connect_to_rig;
-    event_cnt = 0;
+    told_forget(&told);
     fault = NULL;
     rig = rig_start(change);
     return iskra_new(&opts, &ctx, NULL);
@@ -81,24 +76,6 @@ static void restart(const char *spec)
     rig_stop(rig);
     fault = spec;
     rig = rig_start(change);
-}
-
-static unsigned told(enum iskra_event_kind kind)
-{
-    unsigned cnt = 0;
-    for (unsigned i = 0; i < event_cnt; i++)
-        cnt += events[i].kind == kind;
-    return cnt;
-}
-
-static const struct iskra_event *wait_told(enum iskra_event_kind kind, unsigned cnt)
-{
-    while (told(kind) < cnt)
-        assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
-    for (unsigned i = event_cnt; i-- > 0;)
-        if (events[i].kind == kind)
-            return &events[i];
-    return NULL;
 }
 
 static int status_take(void *arg, const struct iskra_session_status *st)
@@ -157,9 +134,9 @@ static void who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does(vo
     static struct req q;
 
     restart("sense=4/44/00:command(inquiry)#1+x3");
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     req_start(&q, lun);
-    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
     while (status_now().in_flight_cnt > 0)
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
     struct iskra_session_status st = status_now();
@@ -170,20 +147,20 @@ static void who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does(vo
     assert_int_equal(q.done_cnt, 0);
 
     skew_ns += 20 * SECOND; /* it is asked again only once by then */
-    const struct iskra_event *ev = wait_told(ISKRA_EVENT_SESSION_GIVEN_UP, 1);
+    const struct iskra_event *ev = told_wait(&told, ctx, ISKRA_EVENT_SESSION_GIVEN_UP, 1);
     assert_non_null(strstr(ev->error.text, "logged in again, but 1 of its LUNs"));
     req_wait(&q);
     assert_int_equal(q.io.status, -ETIMEDOUT);
     assert_non_null(strstr(q.io.error.text, "has not told after a new login"));
     assert_int_equal(status_now().replacement_ns, 0);
 
-    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 2);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 2);
     assert_int_equal(status_now().checking_cnt, 0);
     req_start(&q, lun);
     req_wait(&q);
     assert_int_equal(q.io.status, 0);
     assert_memory_equal(q.block, rig_content(rig), sizeof(q.block));
-    assert_int_equal(told(ISKRA_EVENT_SESSION_GIVEN_UP), 1);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_GIVEN_UP), 1);
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -192,12 +169,12 @@ static void who_is_closed_meanwhile_was_not_back(void **state)
     struct iskra_lun *lun = open_lun("replacement_timeout=20");
 
     restart("sense=4/44/00:command(inquiry)");
-    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
     skew_ns += 20 * SECOND;
-    wait_told(ISKRA_EVENT_SESSION_GIVEN_UP, 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_GIVEN_UP, 1);
     assert_int_equal(iskra_close_sync(lun), 0);
-    wait_told(ISKRA_EVENT_SESSION_CLOSED, 1);
-    assert_int_equal(told(ISKRA_EVENT_SESSION_RECOVERED), 1);
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_CLOSED, 1);
+    assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_RECOVERED), 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,6 +15,7 @@
 
 #include "stack/rig.h"
 #include "stack/teller.h"
+#include "stack/told.h"
 
 #define SECOND  UINT64_C(1000000000)
 #define REQ_CNT 16u
@@ -26,8 +27,7 @@ static struct iskra *ctx;
 static struct iskra_lun *lun;
 static struct iskra_platform platform;
 static uint64_t skew_ns;
-static struct iskra_event events[64];
-static unsigned event_cnt;
+static struct told told;
 
 /* Time passes when a test says so, too. */
 static uint64_t skewed_now_ns(void *arg)
@@ -35,22 +35,17 @@ static uint64_t skewed_now_ns(void *arg)
     return iskra_platform_posix()->now_ns(arg) + skew_ns;
 }
 
-static void take_event(void *arg, const struct iskra_event *ev)
-{
-    if (event_cnt < sizeof(events) / sizeof(events[0]))
-        events[event_cnt++] = *ev;
-}
-
 static int setup(void **state)
 {
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:told",
                                  .platform = &platform,
-                                 .event = take_event};
+                                 .event = told_take,
+                                 .event_arg = &told};
     struct iskra_error err = {0};
     platform = *iskra_platform_posix();
     platform.now_ns = skewed_now_ns;
-    event_cnt = 0;
+    told_forget(&told);
     rig = rig_start(NULL);
     teller = teller_start(rig_port(rig));
     assert_int_equal(iskra_new(&opts, &ctx, NULL), 0);
@@ -65,28 +60,6 @@ static int teardown(void **state)
     teller_stop(teller);
     rig_stop(rig);
     return 0;
-}
-
-static const struct iskra_event *told(enum iskra_event_kind kind)
-{
-    for (unsigned i = 0; i < event_cnt; i++)
-        if (events[i].kind == kind)
-            return &events[i];
-    return NULL;
-}
-
-static unsigned told_cnt(enum iskra_event_kind kind)
-{
-    unsigned cnt = 0;
-    for (unsigned i = 0; i < event_cnt; i++)
-        cnt += events[i].kind == kind;
-    return cnt;
-}
-
-static void wait_told(enum iskra_event_kind kind, unsigned cnt)
-{
-    while (told_cnt(kind) < cnt)
-        assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
 }
 
 static int status_take(void *arg, const struct iskra_session_status *st)
@@ -155,8 +128,8 @@ static void tell(const struct teller_async *async)
 {
     start();
     teller_async(teller, async);
-    wait_told(ISKRA_EVENT_ASYNC_MESSAGE, 1);
-    const struct iskra_event *ev = told(ISKRA_EVENT_ASYNC_MESSAGE);
+    told_wait(&told, ctx, ISKRA_EVENT_ASYNC_MESSAGE, 1);
+    const struct iskra_event *ev = told_first(&told, ISKRA_EVENT_ASYNC_MESSAGE);
     assert_int_equal(ev->async_event, async->event);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(ev->async_param[i], async->param[i]);
@@ -169,15 +142,15 @@ static void a_message_that_asks_for_nothing_changes_nothing(void **state)
     static const struct teller_async vendor = {.event = 255, .param = {1, 2, 3}};
 
     tell(&scsi);
-    assert_int_equal(told(ISKRA_EVENT_ASYNC_MESSAGE)->asc, 0x3f);
-    assert_int_equal(told(ISKRA_EVENT_ASYNC_MESSAGE)->ascq, 0x0e);
+    assert_int_equal(told_first(&told, ISKRA_EVENT_ASYNC_MESSAGE)->asc, 0x3f);
+    assert_int_equal(told_first(&told, ISKRA_EVENT_ASYNC_MESSAGE)->ascq, 0x0e);
     all_are_right();
-    event_cnt = 0;
+    told_forget(&told);
     tell(&vendor);
     all_are_right();
     start();
     all_are_right();
-    assert_null(told(ISKRA_EVENT_SESSION_RECOVERING));
+    assert_null(told_first(&told, ISKRA_EVENT_SESSION_RECOVERING));
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -189,7 +162,7 @@ static void a_target_that_wants_to_negotiate_does_so_within_the_session(void **s
     all_are_right();
     start();
     all_are_right();
-    assert_null(told(ISKRA_EVENT_SESSION_RECOVERING));
+    assert_null(told_first(&told, ISKRA_EVENT_SESSION_RECOVERING));
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -198,11 +171,11 @@ static void a_target_that_asks_for_a_logout_gets_it_and_another_login(void **sta
     static const struct teller_async logout = {.event = 1, .param = {0, 0, 3}};
 
     tell(&logout);
-    wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
-    assert_non_null(
-        strstr(told(ISKRA_EVENT_SESSION_RECOVERING)->error.text, "asked for a logout within 3 s"));
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
+    assert_non_null(strstr(told_first(&told, ISKRA_EVENT_SESSION_RECOVERING)->error.text,
+                           "asked for a logout within 3 s"));
     all_are_right();
-    assert_null(told(ISKRA_EVENT_SESSION_LOST));
+    assert_null(told_first(&told, ISKRA_EVENT_SESSION_LOST));
     assert_int_equal(iskra_close_sync(lun), 0);
 }
 
@@ -210,18 +183,18 @@ static void a_target_that_drops_the_session_is_left_alone_as_long_as_it_says(voi
 {
     for (uint8_t event = 2; event <= 3; event++) {
         const struct teller_async drop = {.event = event, .param = {0, 20, 0}};
-        event_cnt = 0;
+        told_forget(&told);
         tell(&drop);
-        wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
+        told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
         struct iskra_session_status st = status_now();
         assert_true(st.reopening);
         assert_int_equal(st.attempt, 0);
         assert_in_range(st.next_attempt_ns, 15 * SECOND, 20 * SECOND);
         skew_ns += st.next_attempt_ns - SECOND;
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
-        assert_null(told(ISKRA_EVENT_SESSION_RECOVERED));
+        assert_null(told_first(&told, ISKRA_EVENT_SESSION_RECOVERED));
         skew_ns += SECOND;
-        wait_told(ISKRA_EVENT_SESSION_RECOVERED, 1);
+        told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
         all_are_right();
     }
     assert_int_equal(iskra_close_sync(lun), 0);
@@ -241,11 +214,11 @@ static bool at_port(uint16_t port)
 /* Cut, and let time pass until it is back. */
 static void cut_and_wait(void)
 {
-    event_cnt = 0;
+    told_forget(&told);
     start();
     teller_cut(teller);
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
-    while (told(ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
+    while (told_first(&told, ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
         skew_ns += SECOND / 50;
     }
@@ -275,12 +248,12 @@ static void a_redirect_for_now_is_not_remembered(void **state)
     assert_true(at_port(teller_port(other)));
     all_are_right();
     teller_redirect(teller, 0, 0);
-    event_cnt = 0;
+    told_forget(&told);
     skew_ns += SECOND; /* the life was long enough to be of use */
     start();
     teller_cut(other);
-    wait_told(ISKRA_EVENT_SESSION_RECOVERING, 1);
-    while (told(ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
+    told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
+    while (told_first(&told, ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
         skew_ns += SECOND / 50;
     }

@@ -44,7 +44,8 @@ tsan:
 	@tools/deps.sh build test
 	@test -f build-tsan/build.ninja || meson setup build-tsan \
 		-Dtests=enabled -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-	@ninja -C build-tsan tests/stack/stack_test_threads tests/unit/api/api_test_mailbox
+	@ninja -C build-tsan tests/stack/stack_test_threads tests/stack/stack_test_own_thread \
+		tests/unit/api/api_test_mailbox
 	@tools/run_tests.py build-tsan --suite threads
 
 guard:

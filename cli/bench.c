@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define SECOND_NS     UINT64_C(1000000000)
 #define PASS_LEN      ((uint64_t)256 << 10) /* of a request in fill and check, unless bs is more */
@@ -71,27 +70,18 @@ static uint64_t random_below(struct cli_bench *bench, uint64_t end)
 
 /* ---- phases ---- */
 
-static uint64_t cpu_ns(void)
-{
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0;
-    uint64_t s = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec);
-    return s * SECOND_NS + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
-}
-
 /* The phases follow one another, and each begins when nothing of the one before is in flight. */
 static void phase_enter(struct cli_bench *bench, enum cli_bench_phase phase)
 {
     if (bench->phase == CLI_BENCH_RUN && bench->run_start_ns > 0) {
         bench->run_ns = bench->now_ns - bench->run_start_ns;
-        bench->run_cpu_ns = cpu_ns() - bench->run_cpu_ns;
+        cli_bench_use_end(&bench->use, bench->lun, bench->now_ns);
     }
     bench->phase = phase;
     bench->next = 0;
     if (phase == CLI_BENCH_RUN) {
         bench->run_start_ns = bench->now_ns;
-        bench->run_cpu_ns = cpu_ns();
+        cli_bench_use_begin(&bench->use, bench->lun, bench->now_ns);
     }
 }
 
@@ -251,9 +241,8 @@ static void tally_take(struct cli_bench *bench, const struct cli_bench_slot *slo
         failed(bench, slot->io.status, &slot->io.error);
         return;
     }
-    bench->window.io_cnt++;
+    cli_histogram_add(&bench->window.latency, latency_ns);
     bench->window.len += slot->io.len;
-    bench->window.latency_sum_ns += latency_ns;
     if (bench->phase != CLI_BENCH_RUN || slot->then_write)
         return;
     cli_histogram_add(&tally->latency, latency_ns);
@@ -302,7 +291,17 @@ static void line_tell(struct cli_bench *bench)
         return;
     if (bench->plan.lines || bench->progress.wanted)
         cli_bench_tell(bench);
-    bench->window = (struct cli_bench_window){.start_ns = bench->now_ns};
+    memset(&bench->window, 0, sizeof(bench->window));
+    bench->window.start_ns = bench->now_ns;
+}
+
+/* How many commands the target takes at once, looked at once in the middle of the run: at its end
+ * they are all back. */
+static void taken_note(struct cli_bench *bench)
+{
+    if (bench->phase == CLI_BENCH_RUN && bench->use.taken_cnt == 0 &&
+        bench->now_ns - bench->run_start_ns > bench->plan.time_ns / 2)
+        bench->use.taken_cnt = cli_bench_taken_cnt(bench);
 }
 
 static void round_run(struct cli_bench *bench)
@@ -335,6 +334,7 @@ void cli_bench_run(struct cli_bench *bench)
     phase_enter(bench, bench->plan.verify ? CLI_BENCH_FILL : CLI_BENCH_RUN);
     while (!bench->failed_rc && !bench->signo && bench->phase != CLI_BENCH_END) {
         slots_fill(bench);
+        taken_note(bench);
         line_tell(bench);
         if (bench->in_flight_cnt == 0 && !phase_has_more(bench))
             phase_enter(bench, phase_next(bench));

@@ -10,6 +10,7 @@
 #ifndef ISKRA_CLI_BENCH_H
 #define ISKRA_CLI_BENCH_H
 
+#include "bench_limit.h"
 #include "cli.h"
 #include "depth.h"
 #include "histogram.h"
@@ -62,7 +63,8 @@ enum {
 
 /* Of all phases, since the last progress line. */
 struct cli_bench_window {
-    uint64_t start_ns, io_cnt, len, latency_sum_ns;
+    uint64_t start_ns, len;
+    struct cli_histogram latency; /* ns */
 };
 
 struct cli_bench_slot;
@@ -86,7 +88,7 @@ struct cli_bench {
     uint64_t now_ns; /* of this round */
     uint64_t begin_ns;
     uint64_t run_start_ns, run_ns; /* of the phase run: when it began, how long it was */
-    uint64_t run_cpu_ns;           /* of the processor, in that time */
+    struct cli_bench_use use;      /* of that time */
     struct cli_bench_tally tally[CLI_BENCH_DIRECTION_CNT];
     struct cli_bench_window window;
     struct cli_progress progress;
@@ -109,10 +111,16 @@ void cli_bench_run(struct cli_bench *bench);
 /* For how long the oldest request has been in flight; 0 if none is. */
 uint64_t cli_bench_oldest_ns(const struct cli_bench *bench);
 
-/* ---- bench_report.c ---- */
+/* ---- bench_line.c ---- */
 
 /* A second has passed: a line about it. */
 void cli_bench_tell(struct cli_bench *bench);
+uint64_t cli_bench_reconnect_cnt(const struct cli_bench *bench);
+/* Commands that the session has now. */
+uint32_t cli_bench_taken_cnt(const struct cli_bench *bench);
+
+/* ---- bench_report.c ---- */
+
 /* The end: text or JSON on stdout. */
 void cli_bench_report(const struct cli_bench *bench);
 

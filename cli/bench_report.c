@@ -1,134 +1,19 @@
-/* What iskra bench says: a line per second while it runs, and the report at its end. In the words
- * of fio, whose users know how to read it. */
+/* What iskra bench says at its end. In the words of fio, whose users know how to read it. */
 #include "bench.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include <iskra/session.h>
 
 #include "json.h"
 
-#define NS_PER_S   1e9
-#define NS_PER_US  1e3
-#define LINE_LEN   320
-#define PATIENT_NS UINT64_C(1000000000) /* who waits longer than this is told about */
-
-static uint64_t reconnect_cnt(const struct cli_bench *bench)
-{
-    struct iskra_session_stats stats;
-    iskra_session_stats(bench->lun, &stats);
-    return stats.logins > 0 ? stats.logins - 1 : 0;
-}
+#define NS_PER_S  1e9
+#define NS_PER_US 1e3
 
 static double per_second(uint64_t amount, uint64_t ns)
 {
     return ns > 0 ? (double)amount * NS_PER_S / (double)ns : 0;
 }
-
-/* ---- a line per second ---- */
-
-struct look {
-    uint32_t sid;
-    struct iskra_session_status status;
-};
-
-static int session_look(void *arg, const struct iskra_session_status *status)
-{
-    struct look *look = arg;
-    if (status->sid != look->sid)
-        return 0;
-    look->status = *status;
-    return 1;
-}
-
-static void status_get(const struct cli_bench *bench, struct iskra_session_status *ret)
-{
-    struct iskra_session_info info;
-    iskra_session_info(bench->lun, &info);
-    struct look look = {.sid = info.sid,
-                        .status = {.session_state = info.state, .rung = "NONE", .command = ""}};
-    (void)iskra_sessions(bench->cli->ctx, session_look, &look);
-    *ret = look.status;
-}
-
-/* What is waited for: ", ..." or "". */
-static void waiting_format(const struct cli_bench *bench, const struct iskra_session_status *status,
-                           char *buf, size_t size)
-{
-    double oldest_s = (double)cli_bench_oldest_ns(bench) / NS_PER_S;
-    buf[0] = '\0';
-    if (status->reopening && status->next_attempt_ns > 0)
-        snprintf(buf, size, ", session lost for %.1f s, attempt %u in %.1f s",
-                 (double)status->lost_ns / NS_PER_S, status->attempt + 1,
-                 (double)status->next_attempt_ns / NS_PER_S);
-    else if (status->reopening)
-        snprintf(buf, size, ", session lost for %.1f s, attempt %u",
-                 (double)status->lost_ns / NS_PER_S, status->attempt);
-    else if (strcmp(status->rung, "NONE") != 0)
-        snprintf(buf, size, ", %s for %.1f s%s%s", status->rung, (double)status->rung_ns / NS_PER_S,
-                 status->command[0] ? ": " : "", status->command);
-    else if (cli_bench_oldest_ns(bench) > PATIENT_NS)
-        snprintf(buf, size, ", %u requests wait, the oldest for %.1f s", bench->in_flight_cnt,
-                 oldest_s);
-}
-
-static void line_json(const struct cli_bench *bench, const struct iskra_session_status *status)
-{
-    const struct cli_bench_window *window = &bench->window;
-    const struct cli_bench_tally *reads = &bench->tally[CLI_BENCH_READS],
-                                 *writes = &bench->tally[CLI_BENCH_WRITES];
-    uint64_t ns = bench->now_ns - window->start_ns;
-    struct json_object *root = cli_json_object();
-    cli_json_text(root, "phase", cli_bench_phase_name(bench->phase));
-    cli_json_real(root, "seconds", (double)(bench->now_ns - bench->begin_ns) / NS_PER_S);
-    cli_json_number(root, "ios", window->io_cnt);
-    cli_json_real(root, "iops", per_second(window->io_cnt, ns));
-    cli_json_real(root, "mbps", per_second(window->len, ns) / 1e6);
-    cli_json_real(
-        root, "lat_us",
-        window->io_cnt ? (double)window->latency_sum_ns / (double)window->io_cnt / NS_PER_US : 0);
-    cli_json_number(root, "errors", reads->error_cnt + writes->error_cnt);
-    cli_json_number(root, "mismatches", reads->mismatch_cnt);
-    cli_json_number(root, "bytes_verified", reads->verified_len);
-    cli_json_number(root, "reconnects", reconnect_cnt(bench));
-    cli_json_text(root, "session", status->session_state);
-    cli_json_number(root, "in_flight", bench->in_flight_cnt);
-    cli_json_real(root, "oldest_s", (double)cli_bench_oldest_ns(bench) / NS_PER_S);
-    size_t len = 0;
-    const char *text = cli_json_line(root, &len);
-    fprintf(stderr, "%.*s\n", (int)len, text ? text : "");
-    cli_json_free(root);
-}
-
-void cli_bench_tell(struct cli_bench *bench)
-{
-    const struct cli_bench_window *window = &bench->window;
-    uint64_t ns = bench->now_ns - window->start_ns, total = bench->block_cnt;
-    char waiting[160], line[LINE_LEN], part[16] = "";
-    struct iskra_session_status status;
-    status_get(bench, &status);
-    if (bench->plan.lines && bench->cli->json) {
-        line_json(bench, &status);
-        return;
-    }
-    waiting_format(bench, &status, waiting, sizeof(waiting));
-    if (bench->phase != CLI_BENCH_RUN && total > 0)
-        snprintf(part, sizeof(part), " %.0f%%", 100.0 * (double)bench->next / (double)total);
-    snprintf(
-        line, sizeof(line), "%s%s: %.0f s, %.0f IOPS, %.1f MB/s, lat %.0f us, %llu reconnects%s",
-        cli_bench_phase_name(bench->phase), part,
-        (double)(bench->now_ns - bench->begin_ns) / NS_PER_S, per_second(window->io_cnt, ns),
-        per_second(window->len, ns) / 1e6,
-        window->io_cnt ? (double)window->latency_sum_ns / (double)window->io_cnt / NS_PER_US : 0.0,
-        (unsigned long long)reconnect_cnt(bench), waiting);
-    if (bench->plan.lines)
-        cli_error(bench->cli, "%s", line);
-    else
-        cli_progress_say(&bench->progress, line);
-}
-
-/* ---- the report ---- */
 
 /* What both directions have together, or one of them. */
 struct sums {
@@ -150,12 +35,29 @@ static double quantile_us(const struct cli_histogram *latency, double share)
     return (double)cli_histogram_quantile(latency, share) / NS_PER_US;
 }
 
+static void limit_find(const struct cli_bench *bench, const struct sums *sums,
+                       const struct sums *all, struct cli_bench_limit *ret)
+{
+    struct iskra_session_info info;
+    iskra_session_info(bench->lun, &info);
+    const struct cli_bench_facts facts = {
+        .use = bench->use,
+        .io_cnt = all->latency.cnt,
+        .latency_ns = all->latency.sum,
+        .write_latency_ns = sums[CLI_BENCH_WRITES].latency.sum,
+        .qd = bench->plan.qd,
+        .max_burst_len = info.max_burst_length,
+        .max_r2t = info.max_outstanding_r2t,
+    };
+    cli_bench_limit_find(&facts, ret);
+}
+
 /* Per I/O of whatever direction: a processor does not say for which of them it worked. */
 static double cpu_us_per_io(const struct cli_bench *bench)
 {
     uint64_t io_cnt =
         bench->tally[CLI_BENCH_READS].latency.cnt + bench->tally[CLI_BENCH_WRITES].latency.cnt;
-    return io_cnt ? (double)bench->run_cpu_ns / NS_PER_US / (double)io_cnt : 0;
+    return io_cnt ? (double)bench->use.cpu_ns / NS_PER_US / (double)io_cnt : 0;
 }
 
 static void sums_json(const struct cli_bench *bench, const struct sums *sums,
@@ -173,16 +75,20 @@ static void sums_json(const struct cli_bench *bench, const struct sums *sums,
     cli_json_number(to, "errors", sums->error_cnt);
     cli_json_number(to, "mismatches", sums->mismatch_cnt);
     cli_json_number(to, "bytes_verified", sums->verified_len);
-    cli_json_number(to, "reconnects", reconnect_cnt(bench));
+    cli_json_number(to, "reconnects", cli_bench_reconnect_cnt(bench));
     cli_json_real(to, "seconds", (double)bench->run_ns / NS_PER_S);
 }
 
 static void report_json(const struct cli_bench *bench, const struct sums *sums,
-                        const struct sums *all)
+                        const struct sums *all, const struct cli_bench_limit *limit)
 {
     static const char *const names[] = {"read", "write"};
-    struct json_object *root = cli_json_object();
+    struct json_object *root = cli_json_object(), *limit_to = cli_json_object();
     sums_json(bench, all, root);
+    cli_json_text(limit_to, "cause", cli_bench_cause_name(limit->cause));
+    cli_json_real(limit_to, "share", limit->share);
+    cli_json_text(limit_to, "text", limit->text);
+    cli_json_put(root, "limit", limit_to);
     for (unsigned i = 0; i < CLI_BENCH_DIRECTION_CNT && bench->plan.rw == CLI_BENCH_MIX; i++) {
         struct json_object *one = cli_json_object();
         sums_json(bench, &sums[i], one);
@@ -204,12 +110,15 @@ static void direction_print(const struct cli_bench *bench, const char *name,
               (unsigned long long)latency->cnt, size, (double)bench->run_ns / NS_PER_S);
     cli_print("    lat (usec): min=%.1f, mean=%.1f, max=%.1f\n", (double)latency->min / NS_PER_US,
               cli_histogram_mean(latency) / NS_PER_US, (double)latency->max / NS_PER_US);
-    cli_print("    lat percentiles (usec): 50th=%.1f, 99th=%.1f, 99.9th=%.1f\n",
-              quantile_us(latency, 0.5), quantile_us(latency, 0.99), quantile_us(latency, 0.999));
+    cli_print("    lat percentiles (usec): 50th=%.1f, 90th=%.1f, 99th=%.1f, 99.9th=%.1f\n",
+              quantile_us(latency, 0.5), quantile_us(latency, 0.9), quantile_us(latency, 0.99),
+              quantile_us(latency, 0.999));
+    if (bench->cli->verbose || isatty(STDOUT_FILENO) == 1)
+        cli_histogram_draw(latency);
 }
 
 static void report_print(const struct cli_bench *bench, const struct sums *sums,
-                         const struct sums *all)
+                         const struct sums *all, const struct cli_bench_limit *limit)
 {
     static const char *const names[] = {"read", "write"};
     const struct cli_bench_plan *plan = &bench->plan;
@@ -221,7 +130,9 @@ static void report_print(const struct cli_bench *bench, const struct sums *sums,
         if (sums[i].latency.cnt > 0)
             direction_print(bench, names[i], &sums[i]);
     cli_print("  cpu: %.2f usec per I/O; errors: %llu; reconnects: %llu\n", cpu_us_per_io(bench),
-              (unsigned long long)all->error_cnt, (unsigned long long)reconnect_cnt(bench));
+              (unsigned long long)all->error_cnt,
+              (unsigned long long)cli_bench_reconnect_cnt(bench));
+    cli_print("  limit: %s\n", limit->text);
     if (plan->verify)
         cli_print("  verify: %s checked, %llu blocks differ%s\n",
                   cli_size_format(all->verified_len, size), (unsigned long long)all->mismatch_cnt,
@@ -235,9 +146,11 @@ void cli_bench_report(const struct cli_bench *bench)
         sums_add(&sums[i], &bench->tally[i]);
         sums_add(&all, &bench->tally[i]);
     }
+    struct cli_bench_limit limit;
+    limit_find(bench, sums, &all, &limit);
     if (bench->cli->json)
-        report_json(bench, sums, &all);
+        report_json(bench, sums, &all, &limit);
     else
-        report_print(bench, sums, &all);
+        report_print(bench, sums, &all, &limit);
     cli_print_flush();
 }

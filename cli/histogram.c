@@ -65,3 +65,11 @@ uint64_t cli_histogram_quantile(const struct cli_histogram *histogram, double sh
     }
     return histogram->max;
 }
+
+void cli_histogram_powers(const struct cli_histogram *histogram, uint64_t rows[64])
+{
+    for (unsigned i = 0; i < 64; i++)
+        rows[i] = 0;
+    for (unsigned i = 0; i < CLI_HISTOGRAM_BUCKET_CNT; i++)
+        rows[63 - __builtin_clzll(value_of(i) | 1)] += histogram->buckets[i];
+}

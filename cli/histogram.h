@@ -24,4 +24,11 @@ double cli_histogram_mean(const struct cli_histogram *histogram);
 /* A value that `share` (0 to 1) of all are not above. 0 if it is empty. */
 uint64_t cli_histogram_quantile(const struct cli_histogram *histogram, double share);
 
+/* How many values lie in each power of two: rows[i] counts those from 2^i to 2^(i+1) - 1; 0 is with
+ * 1. A bucket never lies in two. */
+void cli_histogram_powers(const struct cli_histogram *histogram, uint64_t rows[64]);
+
+/* As bars on stdout, as wide as the terminal; values are ns and shown in us (histogram_draw.c). */
+void cli_histogram_draw(const struct cli_histogram *histogram);
+
 #endif

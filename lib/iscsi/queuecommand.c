@@ -57,11 +57,7 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     enum iskra_host_byte host_byte = refusal(s);
     if (__builtin_expect(host_byte != ISKRA_DID_OK, 0))
         return answer(s, cmd, host_byte);
-    if (iskra_window_closed(&s->window)) {
-        iskra_waits_window_refuses(&s->waits, s->round->now_ns);
-        return ISKRA_TARGET_BUSY;
-    }
-    if (s->scsi_cnt >= s->scsi_cmds_max)
+    if (!iskra_session_window_open(s) || s->scsi_cnt >= s->scsi_cmds_max)
         return ISKRA_TARGET_BUSY;
     struct iskra_conn *conn = s->leadconn;
     struct iskra_task *task = iskra_task_alloc(s, conn);

@@ -102,6 +102,15 @@ bool iskra_session_may_become(enum iskra_session_state from, enum iskra_session_
 /* The only place that changes s->state; checks the transition and traces it. */
 void iskra_session_set_state(struct iskra_session *s, enum iskra_session_state state);
 
+/* Is there room in the command window for one that wants to go now? If not, its wait is counted. */
+static inline bool iskra_session_window_open(struct iskra_session *s)
+{
+    if (__builtin_expect(!iskra_window_closed(&s->window), 1))
+        return true;
+    iskra_waits_window_refuses(&s->waits, s->round->now_ns);
+    return false;
+}
+
 /* Writes s->error anew: the latest failure is the one its commands tell of. Returns -sys_errno. */
 int iskra_session_fail(struct iskra_session *s, enum iskra_code code, int sys_errno,
                        const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -71,7 +71,8 @@ static void task_free(struct iskra_task *task)
         iskra_tmf_task_gone(s);
     if (cmd == NULL)
         return;
-    s->scsi_cnt--;
+    if (--s->scsi_cnt == 0)
+        s->waits.idle_since_ns = s->round->now_ns;
     cmd->task = NULL;
     cmd->scsi_done(cmd);
 }

@@ -79,10 +79,11 @@ static struct iskra_sdev *sdev_at(struct iskra_list *l)
     return iskra_container_of(l, struct iskra_sdev, link);
 }
 
+/* Asked for one that waits. */
 static bool has_room(const struct iskra_shost *host)
 {
     return host->host_busy < host->can_queue && host->target_busy < host->can_queue &&
-           iskra_shost_may_dispatch(host) && !iskra_window_closed(&host->session->window);
+           iskra_shost_may_dispatch(host) && iskra_session_window_open(host->session);
 }
 
 /* Each command that comes back serves them. With none out nothing would: a closed window is looked
@@ -107,8 +108,10 @@ static void starved_work_fn(struct iskra_work *work)
     iskra_list_init(&now);
     iskra_list_splice_back(&now, &host->starved);
     host->serving_starved = true;
-    while (has_room(host) && (l = iskra_list_pop_front(&now)) != NULL)
+    while (!iskra_list_empty(&now) && has_room(host)) {
+        l = iskra_list_pop_front(&now);
         iskra_run_queue(&iskra_container_of(l, struct iskra_sdev, starved_link)->queue);
+    }
     host->serving_starved = false;
     iskra_list_splice_back(&now, &host->starved);
     iskra_list_splice_back(&host->starved, &now);

@@ -46,9 +46,11 @@ def measured(target, *args, code=0, said=b""):
     return json.loads(done.stdout)
 
 
-def shape(report):
-    equal(set(report), KEYS, "keys")
+def shape(report, whole=True):
+    equal(set(report), KEYS | ({"limit"} if whole else set()), "keys")
     equal(set(report["lat_us"]), {"mean", "p50", "p99", "p999"}, "keys of lat_us")
+    if whole:
+        equal(set(report["limit"]), {"cause", "share", "text"}, "keys of limit")
     latency = report["lat_us"]
     assert latency["p50"] <= latency["p99"] <= latency["p999"], latency
     assert report["iops"] > 0 and report["mbps"] > 0 and latency["mean"] > 0 and report["cpu_us_per_io"] > 0, report
@@ -70,7 +72,7 @@ def a_mix_tells_of_both_directions_and_together():
         report = measured(target, "--rw", "mix", "--time", "1", "--bs", "8k")
     read, write = report.pop("read"), report.pop("write")
     for one in (report, read, write):
-        shape(one)
+        shape(one, whole=one is report)
     assert abs(read["iops"] + write["iops"] - report["iops"]) < 0.01 * report["iops"], (read, write, report)
     assert 0.6 < read["iops"] / report["iops"] < 0.8, "%f are reads" % (read["iops"] / report["iops"])
 
@@ -210,9 +212,11 @@ def a_line_per_second_tells_how_it_goes():
         lines = done.stderr.decode().splitlines()
         assert lines, "not one"
         for line in lines:
-            assert re.fullmatch(r"iskra: bench: run: \d+ s, \d+ IOPS, [\d.]+ MB/s, lat \d+ us, 0 reconnects", line), line
+            assert re.fullmatch(r"iskra: bench: run: \d+ s, \d+ IOPS, [\d.]+ MB/s, lat \d+ us \(p50 \d+, p99 \d+\), \d+ in flight, "
+                                r"0 reconnects", line), line
         done = bench(target, "--time", "1.5", "--progress", "--json")
         lines = [json.loads(line) for line in done.stderr.decode().splitlines()]
+        assert lines and all(0 < line["lat_p50_us"] <= line["lat_p99_us"] for line in lines), lines
         assert lines and all(line["phase"] == "run" and line["session"] == "LOGGED_IN" and line["ios"] > 0 for line in lines), lines
         json.loads(done.stdout)
 
@@ -223,6 +227,61 @@ def the_line_says_what_is_waited_for():
         done = bench(target, "--time", "1", "--progress", "--qd", "8")
     equal(done.returncode, 0)
     assert re.search(r"reconnects, \d requests wait, the oldest for [12]\.\d s", done.stderr.decode()), done.stderr
+
+
+def limit(target, *args, keys=""):
+    """What the report and its JSON say keeps it from being faster; both have to say the same."""
+    done = bench(target, "-q", "--json", *args, keys=keys)
+    equal((done.returncode, done.stderr), (0, b""), "exit code and stderr")
+    found = json.loads(done.stdout)["limit"]
+    assert 0 <= found["share"] <= 1 and found["text"], found
+    return found
+
+
+@test
+def a_small_command_window_is_what_limits():
+    with serve("--null", "1G", "--window", "4", "--fault", "delay=3ms:data-in") as target:
+        found = limit(target, "--time", "0.7")
+    equal(found["cause"], "window", found)
+    assert found["share"] > 0.8 and "it has taken 4 commands, 32 are wanted" in found["text"], found
+
+
+@test
+def late_r2ts_are_what_limits():
+    keys = "initial_r2t=yes&immediate_data=no&max_burst=8192&first_burst=4096&max_outstanding_r2t=1"
+    with serve("--null", "1G", "--fault", "delay=3ms:r2t") as target:
+        found = limit(target, "--time", "0.7", "--rw", "write", "--bs", "64K", "--qd", "4", keys=keys)
+    equal(found["cause"], "r2t", found)
+    assert found["share"] > 0.8 and "at most 1 of 8192 bytes" in found["text"], found
+
+
+@test
+def a_slow_target_is_what_limits():
+    with serve("--null", "1G", "--fault", "delay=5ms:data-in") as target:
+        found = limit(target, "--time", "0.7", "--qd", "8")
+        said = bench(target, "--time", "0.3", "--qd", "8").stdout.decode()
+    equal(found["cause"], "target", found)
+    assert found["share"] > 0.5 and "8 in flight" in found["text"], found
+    assert re.search(r"^  limit: the target and the way to it: \d+ % of the time was waiting", said, re.M), said
+
+
+@test
+def a_full_core_is_what_limits():
+    """Each block is compared here, with what the target need not do: it has answered long before."""
+    with serve("--ram", "8M") as target:
+        found = limit(target, "--time", "1", "--qd", "32", "--bs", "1M", "--verify")
+    equal(found["cause"], "core", found)
+    assert found["share"] >= 0.9 and "us per I/O" in found["text"], found
+
+
+@test
+def a_histogram_is_drawn_for_who_asks():
+    with serve() as target:
+        drawn = bench(target, "--time", "0.3", "-v").stdout.decode()
+        plain = bench(target, "--time", "0.3").stdout.decode()
+    rows = re.findall(r"^ +[\d.]+k? - [\d.]+k? +([\d.]+)% \|(#*)$", drawn, re.M)
+    assert rows and abs(sum(float(share) for share, _ in rows) - 100) < 1, drawn
+    assert max(len(bar) for _, bar in rows) > 10 and "90th=" in plain and "|" not in plain, drawn + plain
 
 
 @test

@@ -96,11 +96,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config_pick(&cfg, &chap, &in);
     struct iskra_login *login = malloc(sizeof(*login));
     must(login != NULL);
+    login->text = malloc(sizeof(*login->text));
+    must(login->text != NULL);
     if (log_in(login, &cfg, &in) == ISKRA_LOGIN_AGAIN) { /* as the initiator does, once */
         must(!cfg.chap_single);
         cfg.chap_single = true;
         must(log_in(login, &cfg, &in) != ISKRA_LOGIN_AGAIN);
     }
+    free(login->text);
     free(login);
     return 0;
 }

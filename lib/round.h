@@ -12,6 +12,7 @@
 
 #include <iskra/platform.h>
 
+#include "spare.h"
 #include "timer.h"
 #include "trace.h"
 #include "work.h"
@@ -41,6 +42,9 @@ struct iskra_round {
     struct iskra_workq work; /* completions, events, expired timers */
     struct iskra_workq xmit; /* transmit workers; run when `work` is empty */
     struct iskra_trace trace;
+    /* What all sessions share, because each needs it only while it logs in: room for a login's text
+     * (control/login.h), and for the data of a PDU (tcp/recv.h). */
+    struct iskra_spare login_texts, pdu_data;
 };
 
 #endif

@@ -9,6 +9,10 @@
 #include <unistd.h>
 
 #include "api/nexus.h"
+#include "control/login.h"
+#include "tcp/recv.h"
+
+#define PDU_DATA_CNT 4u /* what one login needs, and one to spare */
 
 const char *iskra_version(void)
 {
@@ -73,7 +77,9 @@ static int init(struct iskra *ctx, const struct iskra_options *opts, struct iskr
         return rc;
     if ((rc = map_own_page(ctx)) ||
         (rc = iskra_events_init(&ctx->events, &ctx->round, opts->event, opts->event_arg)) ||
-        (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)))
+        (rc = iskra_trace_init(&ctx->round.trace, pf, ISKRA_TRACE_RECORDS)) ||
+        (rc = iskra_spare_init(&ctx->round.login_texts, pf, 1, sizeof(struct iskra_login_text))) ||
+        (rc = iskra_spare_init(&ctx->round.pdu_data, pf, PDU_DATA_CNT, ISKRA_CONN_BUF_LEN)))
         return iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory for an initiator");
     if ((rc = make_driver(ctx, opts->driver, err)))
         return rc;
@@ -151,6 +157,8 @@ void iskra_free(struct iskra *ctx)
     iskra_events_done(&ctx->events, pf);
     iskra_driver_free(ctx->driver);
     iskra_trace_done(&ctx->round.trace);
+    iskra_spare_done(&ctx->round.login_texts, pf);
+    iskra_spare_done(&ctx->round.pdu_data, pf);
     iskra_timers_done(&ctx->round.timers);
     if (ctx->own_page != NULL)
         munmap((void *)ctx->own_page, (size_t)sysconf(_SC_PAGESIZE));

@@ -72,7 +72,7 @@ static int try_this(struct iskra_initiator *ini)
 {
     const struct iskra_platform *pf = ini->round->pf;
     const struct iskra_address *addr = &ini->addrs[ini->addr_index];
-    int fd = pf->connect_start(pf->arg, (const struct sockaddr *)&addr->sa, addr->len);
+    int fd = pf->connect_start(pf->arg, &addr->sa.any, addr->len);
     if (fd < 0)
         return fd;
     ini->fd = fd;

@@ -142,6 +142,8 @@ int iskra_initiator_establish(struct iskra_initiator *ini, struct iskra_error *e
     memcpy(cfg.isid, ini->cfg.isid, sizeof(cfg.isid));
     int ret = draw_challenge(ini, &cfg, err);
     if (ret == 0)
+        ret = iskra_initiator_borrow_text(ini, err);
+    if (ret == 0)
         ret = iskra_login_begin(ini->login, &cfg, err);
     if (ret == 0 && !ini->conn_created)
         ret = create(ini, err);
@@ -170,6 +172,7 @@ static int enter_full_feature(struct iskra_initiator *ini, struct iskra_error *e
         return ret;
     iskra_timer_disarm(&ini->timer);
     iskra_login_wipe(ini->login);
+    iskra_initiator_return_text(ini);
     iskra_initiator_set_state(ini, ISKRA_INITIATOR_LOGGED_IN);
     iskra_reopen_logged_in(ini);
     iskra_initiator_schedule(ini, ISKRA_NEXT_UP);

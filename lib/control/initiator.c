@@ -87,6 +87,25 @@ static int draw_isid(struct iskra_initiator *ini, struct iskra_error *err)
                    : 0;
 }
 
+int iskra_initiator_borrow_text(struct iskra_initiator *ini, struct iskra_error *err)
+{
+    struct iskra_login *l = ini->login;
+    if (l->text == NULL)
+        l->text = iskra_spare_take(&ini->round->login_texts, ini->round->pf, sizeof(*l->text));
+    return l->text != NULL
+               ? 0
+               : iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for the text of a login");
+}
+
+void iskra_initiator_return_text(struct iskra_initiator *ini)
+{
+    struct iskra_login *l = ini->login;
+    if (l->text == NULL)
+        return;
+    iskra_spare_give(&ini->round->login_texts, ini->round->pf, l->text);
+    l->text = NULL;
+}
+
 int iskra_initiator_new(struct iskra_round *round, const struct iskra_initiator_config *cfg,
                         const struct iskra_initiator_ops *ops, void *owner,
                         struct iskra_initiator **ret_ini, struct iskra_error *err)

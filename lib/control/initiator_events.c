@@ -104,8 +104,10 @@ void iskra_initiator_stop(struct iskra_initiator *ini, enum iskra_stop_flag flag
     if (ini->fd >= 0)
         pf->close(pf->arg, ini->fd, !ini->logged_out);
     ini->fd = -1;
-    if (ini->login)
+    if (ini->login) {
         iskra_login_wipe(ini->login);
+        iskra_initiator_return_text(ini);
+    }
 }
 
 void iskra_initiator_drop(struct iskra_initiator *ini, bool destroy)

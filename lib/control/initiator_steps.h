@@ -98,6 +98,10 @@ struct iskra_initiator {
     struct iskra_reopen reopen;
 };
 
+/* initiator.c: memory for the text of a login or a negotiation, while there is one. 0, -ENOMEM. */
+int iskra_initiator_borrow_text(struct iskra_initiator *ini, struct iskra_error *err);
+void iskra_initiator_return_text(struct iskra_initiator *ini);
+
 /* initiator_events.c */
 extern const char *const iskra_initiator_state_names[ISKRA_INITIATOR_STATE_CNT];
 void iskra_initiator_run_next(struct iskra_work *work);

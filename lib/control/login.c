@@ -45,7 +45,7 @@ int iskra_login_begin(struct iskra_login *login, const struct iskra_login_config
     l->exp_stat_sn = 0;
     l->tsih = 0;
     l->text_total = l->in_len = l->out_sent = 0;
-    l->out = (struct iskra_text_out){.buf = l->out_buf, .size = sizeof(l->out_buf)};
+    l->out = (struct iskra_text_out){.buf = l->text->out, .size = sizeof(l->text->out)};
     l->cfg.offer.chap = cfg->chap != NULL;
     iskra_keys_init(&l->keys, &l->cfg.offer);
     int ret = cfg->chap
@@ -101,7 +101,7 @@ void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t 
     memcpy(pdu.isid, l->cfg.isid, sizeof(pdu.isid));
     iskra_login_encode(&pdu, hdr);
 
-    *ret_text = (const uint8_t *)l->out_buf + l->out_sent;
+    *ret_text = (const uint8_t *)l->text->out + l->out_sent;
     *ret_len = len;
     l->out_sent += len;
     l->rounds++;
@@ -171,7 +171,7 @@ int iskra_login_gather(struct iskra_login *login, const uint8_t *text, size_t le
                           "the target's login text is longer than %u bytes", ISKRA_LOGIN_TEXT_MAX);
 #endif
     if (len > 0)
-        memcpy(l->in_buf + l->in_len, text, len); /* in_len <= text_total */
+        memcpy(l->text->in + l->in_len, text, len); /* in_len <= text_total */
     l->in_len += len;
     l->text_total += len;
     return 0;
@@ -184,7 +184,7 @@ static int redirected(struct iskra_login *l, const struct iskra_pdu_login_rsp *r
     if (rsp->status_detail != 1 && rsp->status_detail != 2)
         return iskra_login_refused(rsp->status_class, rsp->status_detail, err);
     l->moved_for_good = rsp->status_detail == 2;
-    struct iskra_slice text = {l->in_buf, l->in_len};
+    struct iskra_slice text = {l->text->in, l->in_len};
     struct iskra_text_pair pair;
     while (iskra_text_next(&text, &pair) > 0) {
         if (!iskra_slice_is(pair.key, "TargetAddress"))
@@ -237,7 +237,7 @@ static int take_security(struct iskra_login *l, struct iskra_slice text, struct 
 static int take_text(struct iskra_login *l, const struct iskra_pdu_login_rsp *rsp,
                      struct iskra_error *err)
 {
-    struct iskra_slice text = {l->in_buf, l->in_len};
+    struct iskra_slice text = {l->text->in, l->in_len};
     l->out.len = l->out_sent = 0;
     int ret = l->cfg.chap && l->stage == ISKRA_STAGE_SECURITY
                   ? take_security(l, text, err)

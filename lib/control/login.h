@@ -44,6 +44,11 @@ enum iskra_login_status {
     ISKRA_LOGIN_AGAIN,    /* refused, perhaps for a list in CHAP_A: once more, with chap_single */
 };
 
+struct iskra_login_text {
+    char in[ISKRA_LOGIN_TEXT_MAX]; /* the target's */
+    char out[ISKRA_LOGIN_OUT_MAX]; /* ours */
+};
+
 struct iskra_login {
     struct iskra_login_config cfg;
     struct iskra_keys keys;
@@ -59,11 +64,11 @@ struct iskra_login {
     size_t in_len;       /* bytes gathered so far */
     struct iskra_text_out out;
     size_t out_sent;
-    char in_buf[ISKRA_LOGIN_TEXT_MAX];
-    char out_buf[ISKRA_LOGIN_OUT_MAX];
+    struct iskra_login_text *text; /* lent: while text is being said or heard */
 };
 
-/* Forgets everything and prepares the first request. 0, or -EINVAL when the names do not fit. */
+/* Forgets everything but login->text, and prepares the first request. 0, or -EINVAL when the names
+ * do not fit. */
 int iskra_login_begin(struct iskra_login *login, const struct iskra_login_config *cfg,
                       struct iskra_error *err);
 
@@ -79,7 +84,7 @@ void iskra_login_request(struct iskra_login *login, uint8_t *hdr, const uint8_t 
 int iskra_login_response(struct iskra_login *login, const uint8_t *hdr, const uint8_t *text,
                          size_t len, struct iskra_error *err);
 
-/* Adds text of the target's to in_buf, within ISKRA_LOGIN_TEXT_MAX. */
+/* Adds text of the target's to text->in, within ISKRA_LOGIN_TEXT_MAX. */
 int iskra_login_gather(struct iskra_login *login, const uint8_t *text, size_t len,
                        struct iskra_error *err);
 

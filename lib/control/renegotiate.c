@@ -23,8 +23,8 @@ static int say(struct iskra_initiator *ini, struct iskra_error *err)
         .ttt = ini->text_ttt,
     };
     iskra_text_encode(&pdu, hdr);
-    int ret =
-        iskra_initiator_request(ini, &ev, hdr, (const uint8_t *)l->out_buf + l->out_sent, len, err);
+    int ret = iskra_initiator_request(ini, &ev, hdr, (const uint8_t *)l->text->out + l->out_sent,
+                                      len, err);
     l->out_sent += len;
     ini->asking = ret == 0;
     return ret;
@@ -35,9 +35,12 @@ int iskra_initiator_renegotiate(struct iskra_initiator *ini, struct iskra_error 
     struct iskra_login *l = ini->login;
     if (ini->state != ISKRA_INITIATOR_LOGGED_IN || ini->asking)
         return 0; /* one that is out will do */
+    int ret = iskra_initiator_borrow_text(ini, err);
+    if (ret < 0)
+        return ret;
     l->rounds = 0;
-    l->text_total = l->in_len = l->out_sent = l->out.len = 0;
-    l->out.overflow = false;
+    l->text_total = l->in_len = l->out_sent = 0;
+    l->out = (struct iskra_text_out){.buf = l->text->out, .size = sizeof(l->text->out)};
     iskra_keys_reopen(&l->keys);
     ini->text_ttt = ISKRA_RESERVED_TAG;
     ini->text_lun = 0;
@@ -48,6 +51,7 @@ int iskra_initiator_renegotiate(struct iskra_initiator *ini, struct iskra_error 
 static int end(struct iskra_initiator *ini, struct iskra_error *err)
 {
     ini->results = ini->login->keys.results;
+    iskra_initiator_return_text(ini);
     struct iskra_uevent ev = {
         .type = ISKRA_UEVENT_SET_PARAM,
         .u.set_param = {.param = ISKRA_PARAM_MAX_XMIT_DLENGTH,
@@ -88,8 +92,8 @@ int iskra_initiator_renegotiation_received(struct iskra_initiator *ini, const ui
     ini->text_lun = rsp.lun;
     if (!rsp.cont && l->out_sent == l->out.len) {
         l->out_sent = l->out.len = 0;
-        ret = iskra_keys_receive_all(&l->keys, (struct iskra_slice){l->in_buf, l->in_len}, &l->out,
-                                     err);
+        ret = iskra_keys_receive_all(&l->keys, (struct iskra_slice){l->text->in, l->in_len},
+                                     &l->out, err);
         l->in_len = 0;
     }
     if (ret < 0)

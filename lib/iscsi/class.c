@@ -125,9 +125,8 @@ int iskra_class_init(struct iskra_class *cls, struct iskra_round *round,
         .state = ISKRA_CLASS_FREE,
     };
     iskra_trace_state_names(ISKRA_MACHINE_CLASS, state_names, ISKRA_CLASS_STATE_CNT);
-    int rc = iskra_class_events_init(cls);
-    if (rc == 0)
-        rc = iskra_timer_init(&cls->recovery_timer, &round->timers, replacement_timed_out);
+    iskra_class_events_init(cls);
+    int rc = iskra_timer_init(&cls->recovery_timer, &round->timers, replacement_timed_out);
     if (rc != 0)
         iskra_class_done(cls);
     return rc;

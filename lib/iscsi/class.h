@@ -62,7 +62,7 @@ struct iskra_class {
     struct iskra_list events;     /* of struct iskra_class_event, oldest first */
     struct iskra_class_event recv_pdu, conn_error;
     uint8_t event_hdr[ISKRA_BHS_LEN];
-    uint8_t *event_data; /* ISKRA_CONN_BUF_LEN bytes */
+    uint8_t *event_data; /* of recv_pdu; borrowed (round.h) while it waits; NULL: none */
     bool *gone;          /* during a delivery: set if the sink destroys the class */
 };
 
@@ -95,7 +95,7 @@ int iskra_class_recv_pdu(struct iskra_class *cls, struct iskra_conn *conn, const
                          const uint8_t *data, uint32_t len);
 void iskra_class_conn_error(struct iskra_class *cls, struct iskra_conn *conn,
                             enum iskra_conn_error error);
-int iskra_class_events_init(struct iskra_class *cls);
+void iskra_class_events_init(struct iskra_class *cls);
 void iskra_class_events_done(struct iskra_class *cls);
 /* A connection was stopped: events of its past life would be taken for those of the next. */
 void iskra_class_events_drop(struct iskra_class *cls, const struct iskra_conn *conn);

@@ -8,6 +8,12 @@
 #include "iscsi/class.h"
 #include "iscsi/conn.h"
 
+static void data_return(struct iskra_class *cls)
+{
+    iskra_spare_give(&cls->round->pdu_data, cls->round->pf, cls->event_data);
+    cls->event_data = NULL;
+}
+
 static void event_queue(struct iskra_class *cls, struct iskra_class_event *event)
 {
     iskra_list_push_back(&cls->events, &event->link);
@@ -22,11 +28,16 @@ int iskra_class_recv_pdu(struct iskra_class *cls, struct iskra_conn *conn, const
     ISKRA_STEP(&cls->round->trace, RECV_PDU, iskra_bhs_opcode(hdr));
     if (!iskra_list_empty(&event->link) || len > ISKRA_CONN_BUF_LEN)
         return -EBUSY;
+    if (len > 0) {
+        cls->event_data =
+            iskra_spare_take(&cls->round->pdu_data, cls->round->pf, ISKRA_CONN_BUF_LEN);
+        if (cls->event_data == NULL)
+            return -ENOMEM;
+        memcpy(cls->event_data, data, len);
+    }
     event->cid = conn->cid;
     event->data_len = len;
     memcpy(cls->event_hdr, hdr, ISKRA_BHS_LEN);
-    if (len > 0)
-        memcpy(cls->event_data, data, len);
     iskra_conn_hold_rx(conn, ISKRA_RX_HOLD_EVENT);
     event_queue(cls, event);
     return 0;
@@ -62,10 +73,13 @@ static void conn_error_deliver(struct iskra_class *cls)
 /* Returns false when the class is gone. */
 static bool recv_pdu_deliver(struct iskra_class *cls, const bool *gone)
 {
+    struct iskra_round *round = cls->round; /* the class may be gone afterwards */
+    uint8_t *data = cls->event_data;
     uint32_t cid = cls->recv_pdu.cid;
     struct iskra_uevent ev = {.type = ISKRA_KEVENT_RECV_PDU, .sid = cls->sid, .cid = cid};
-    cls->sink.event(cls->sink.arg, &ev, cls->event_hdr, cls->event_data, cls->recv_pdu.data_len,
-                    NULL);
+    cls->event_data = NULL;
+    cls->sink.event(cls->sink.arg, &ev, cls->event_hdr, data, cls->recv_pdu.data_len, NULL);
+    iskra_spare_give(&round->pdu_data, round->pf, data);
     if (*gone)
         return false;
     struct iskra_conn *conn = cls->session != NULL ? iskra_conn_find(cls->session, cid) : NULL;
@@ -93,7 +107,7 @@ static void events_deliver(struct iskra_work *work)
     cls->gone = NULL;
 }
 
-int iskra_class_events_init(struct iskra_class *cls)
+void iskra_class_events_init(struct iskra_class *cls)
 {
     iskra_list_init(&cls->events);
     iskra_list_init(&cls->recv_pdu.link);
@@ -101,20 +115,20 @@ int iskra_class_events_init(struct iskra_class *cls)
     cls->recv_pdu.type = ISKRA_KEVENT_RECV_PDU;
     cls->conn_error.type = ISKRA_KEVENT_CONN_ERROR;
     iskra_work_init(&cls->event_work, events_deliver);
-    cls->event_data = cls->round->pf->alloc(cls->round->pf->arg, ISKRA_CONN_BUF_LEN);
-    return cls->event_data != NULL ? 0 : -ENOMEM;
 }
 
 void iskra_class_events_done(struct iskra_class *cls)
 {
     iskra_work_cancel(&cls->event_work);
-    cls->round->pf->free(cls->round->pf->arg, cls->event_data);
+    data_return(cls);
 }
 
 void iskra_class_events_drop(struct iskra_class *cls, const struct iskra_conn *conn)
 {
-    if (cls->recv_pdu.cid == conn->cid)
+    if (cls->recv_pdu.cid == conn->cid) {
         iskra_list_remove(&cls->recv_pdu.link);
+        data_return(cls);
+    }
     if (cls->conn_error.cid == conn->cid)
         iskra_list_remove(&cls->conn_error.link);
 }

@@ -27,7 +27,7 @@ static void conn_free(struct iskra_conn *conn)
     const struct iskra_platform *pf = conn->session->round->pf;
     iskra_tcp_conn_done(&conn->tcp);
     iskra_keepalive_done(conn);
-    pf->free(pf->arg, conn->login_data);
+    iskra_spare_give(&conn->session->round->pdu_data, pf, conn->login_data);
     pf->free(pf->arg, conn);
 }
 
@@ -46,12 +46,12 @@ int iskra_conn_create(struct iskra_session *s, uint32_t cid, struct iskra_conn *
     iskra_list_init(&conn->requeue);
     iskra_work_init(&conn->xmitwork, iskra_xmitworker);
     iskra_work_init(&conn->resume_work, resume_run);
-    conn->login_data = pf->alloc(pf->arg, ISKRA_CONN_BUF_LEN);
-    int rc = conn->login_data == NULL ? -ENOMEM : iskra_keepalive_init(conn);
+    int rc = iskra_keepalive_init(conn);
     if (rc == 0)
         rc = iskra_tcp_conn_init(&conn->tcp, &iskra_conn_tcp_ops, pf, &s->round->trace,
                                  (uint16_t)s->sid,
                                  s->cmds_max < TX_PDU_MIN ? TX_PDU_MIN : s->cmds_max);
+    conn->tcp.spare = &s->round->pdu_data;
     if (rc == 0 && iskra_list_empty(&s->pool))
         rc = -EBUSY;
     if (rc != 0) {

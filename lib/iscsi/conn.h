@@ -83,7 +83,7 @@ struct iskra_conn {
     uint32_t late_answer_cnt; /* tasks with late_answer_due; at most ISKRA_LATE_ANSWERS_MAX */
 
     struct iskra_task *login_task; /* Login and Text, one at a time, its own for ever */
-    uint8_t *login_data;           /* ISKRA_CONN_BUF_LEN bytes */
+    uint8_t *login_data;           /* of the one that is out; borrowed (round.h); NULL: none */
 
     uint64_t rx_pdus, tx_pdus, digest_errors, timeout_errors;
 };
@@ -120,8 +120,8 @@ bool iskra_stop_conn(struct iskra_conn *conn, enum iskra_conn_stop flag,
 void iskra_xmitworker(struct iskra_work *work);
 void iskra_conn_kick_xmit(struct iskra_conn *conn);
 
-/* prep.c. A command's header is built where the connection's next one goes, in task->hdr if it has
- * an AHS; returned. There is room for a PDU. */
+/* prep.c. A command's header is built where the connection's next one goes, in the
+ * place for long ones if it has an AHS; returned. There is room for such a PDU. */
 uint8_t *iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len);
 int iskra_prep_mgmt_pdu(struct iskra_task *task);
 /* How much data its command PDU carries. */

@@ -77,6 +77,12 @@ int iskra_conn_send_pdu(struct iskra_conn *conn, const uint8_t *hdr, const uint8
     int rc = send_pdu_refused(conn, hdr, data_len, takes_cmd_sn, err);
     if (rc != 0)
         return rc;
+    if (data_len > 0) { /* Login or Text: the one that is out has given its back */
+        conn->login_data = iskra_spare_take(&s->round->pdu_data, s->round->pf, ISKRA_CONN_BUF_LEN);
+        if (conn->login_data == NULL)
+            return iskra_fail(err, ISKRA_E_NOMEM, ENOMEM, "no memory for %zu bytes of text",
+                              data_len);
+    }
     struct iskra_task *task = task_for(conn, opcode);
     task->opcode = opcode;
     memcpy(task->hdr, hdr, ISKRA_BHS_LEN);

@@ -63,7 +63,8 @@ uint8_t *iskra_prep_scsi_cmd_pdu(struct iskra_task *task, uint32_t *ret_hdr_len)
     ISKRA_STEP(&s->round->trace, PREP_SCSI_CMD_PDU, cmd->cdb[0]);
     cmd->sent = true;
     bool extended = cmd->cdb_len > ISKRA_CDB_BHS_LEN;
-    uint8_t *hdr = extended ? task->hdr : iskra_tcp_xmit_hdr(&task->conn->tcp);
+    uint8_t *hdr =
+        extended ? iskra_tcp_xmit_long_hdr(&task->conn->tcp) : iskra_tcp_xmit_hdr(&task->conn->tcp);
     uint32_t ahs_len = extended ? extended_cdb_put(hdr + ISKRA_BHS_LEN, cmd->cdb, cmd->cdb_len) : 0;
     bool write = cmd->dir == ISKRA_DIR_WRITE && cmd->transfer_len > 0;
     uint32_t immediate = write ? first_burst_plan(task) : 0;

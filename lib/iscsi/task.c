@@ -55,6 +55,14 @@ static void tag_free(struct iskra_task *task)
         iskra_list_push_back(&task->session->pool, &task->link);
 }
 
+/* The text of a login is on its way no more. */
+static void login_data_return(struct iskra_conn *conn)
+{
+    struct iskra_round *round = conn->session->round;
+    iskra_spare_give(&round->pdu_data, round->pf, conn->login_data);
+    conn->login_data = NULL;
+}
+
 static void task_free(struct iskra_task *task)
 {
     struct iskra_session *s = task->session;
@@ -65,6 +73,8 @@ static void task_free(struct iskra_task *task)
         iskra_ping_task_gone(task->ping, task);
     task->ping = NULL;
     bool is_tmf = s->tmfs.task == task;
+    if (task == task->conn->login_task)
+        login_data_return(task->conn);
     if (!task->late_answer_due)
         tag_free(task);
     if (is_tmf)

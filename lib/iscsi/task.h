@@ -27,10 +27,10 @@ struct iskra_session;
 #define ISKRA_ITT_AGE_SHIFT  28u
 #define ISKRA_ITT_AGE_MASK   0xfu
 
-/* Header room: BHS, the AHS of the longest CDB (3 bytes of AHS header, 1 reserved, the CDB bytes
- * beyond 16), digest. */
+/* The AHS of the longest CDB: 3 bytes of AHS header, 1 reserved, the CDB bytes beyond 16. */
 #define ISKRA_CDB_AHS_LEN_MAX (4u + ISKRA_ECDB_LEN_MAX - ISKRA_CDB_BHS_LEN)
-#define ISKRA_TASK_HDR_LEN    (ISKRA_BHS_LEN + ISKRA_CDB_AHS_LEN_MAX + ISKRA_DIGEST_LEN)
+_Static_assert(ISKRA_BHS_LEN + ISKRA_CDB_AHS_LEN_MAX + ISKRA_DIGEST_LEN <= ISKRA_TX_LONG_HDR_LEN,
+               "a header with it has room on its connection");
 
 enum iskra_task_state {
     ISKRA_TASK_FREE,      /* in the pool (or the login task between two PDUs) */
@@ -68,7 +68,7 @@ struct iskra_task {
     uint32_t data_len;         /* management PDUs */
     uint8_t *data;
     struct iskra_r2t_queue r2ts; /* its entries are the session's; in use for a write */
-    uint8_t hdr[ISKRA_TASK_HDR_LEN];
+    uint8_t hdr[ISKRA_BHS_LEN];  /* management PDUs */
 };
 
 static inline struct iskra_task *iskra_task_of(struct iskra_tcp_task *tcp)

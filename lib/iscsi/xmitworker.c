@@ -80,7 +80,8 @@ static enum step cmd_step(struct iskra_conn *conn)
     task = first_free_on(&conn->cmdqueue, conn, iskra_tmf_holds_cmd);
     if (task == NULL)
         return STEP_NONE;
-    if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_cmd_immediate_len(task)))
+    if (!iskra_tcp_xmit_takes(&conn->tcp, iskra_cmd_immediate_len(task)) ||
+        (task->cmd->cdb_len > ISKRA_CDB_BHS_LEN && !iskra_tcp_xmit_takes_long_hdr(&conn->tcp)))
         return STEP_FULL;
     iskra_list_remove(&task->link);
     uint32_t hdr_len;

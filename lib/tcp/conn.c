@@ -84,10 +84,9 @@ int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops 
     conn->pf = pf;
     conn->sid = sid;
     conn->out.cnt = power_of_two_from(tx_pdu_cnt);
-    conn->data_buf = pf->alloc(pf->arg, ISKRA_CONN_BUF_LEN);
     conn->out.ring = pf->alloc(pf->arg, conn->out.cnt * sizeof(*conn->out.ring));
     conn->out.hdrs = pf->alloc(pf->arg, (conn->out.cnt + 1) * ISKRA_TX_HDR_LEN);
-    if (!conn->data_buf || !conn->out.ring || !conn->out.hdrs) {
+    if (!conn->out.ring || !conn->out.hdrs) {
         iskra_tcp_conn_done(conn);
         return -ENOMEM;
     }
@@ -102,6 +101,7 @@ static void in_reset(struct iskra_tcp_conn *conn)
     struct iskra_tcp_task *lent = in->window_task;
     if (in->held)
         conn->pf->free(conn->pf->arg, in->held);
+    iskra_tcp_data_done(conn);
     *in = (struct iskra_tcp_in){
         .max_recv_data_len = ISKRA_MAX_RECV_DATA_LEN_DEFAULT,
         .max_burst_len = ISKRA_MAX_BURST_LEN_DEFAULT,
@@ -128,11 +128,8 @@ void iskra_tcp_conn_done(struct iskra_tcp_conn *conn)
 {
     if (!conn || !conn->pf)
         return;
-    if (conn->data_buf && conn->out.ring &&
-        conn->out.hdrs) /* else init failed and nothing is on loan */
+    if (conn->out.ring && conn->out.hdrs) /* else init failed and nothing is on loan */
         iskra_tcp_conn_reset(conn);
-    if (conn->data_buf)
-        conn->pf->free(conn->pf->arg, conn->data_buf);
     if (conn->out.ring)
         conn->pf->free(conn->pf->arg, conn->out.ring);
     if (conn->out.hdrs)

@@ -134,8 +134,7 @@ static enum iskra_conn_error dissect_with_buffer(struct iskra_tcp_conn *conn)
         return iskra_tcp_refuse(conn, ISKRA_CONN_PROTO, "DataSegmentLength", data_len, "at most",
                                 ISKRA_CONN_BUF_LEN);
 #endif
-    iskra_tcp_data_recv_prep(conn);
-    return ISKRA_CONN_OK;
+    return iskra_tcp_data_recv_prep(conn);
 }
 
 /* Answers that have no data here: Logout and TMF responses never do. Quirk Q6: refused before

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "spare.h"
 #include "tcp/refuse.h"
 #include "trace.h"
 #include "wire/bhs.h"
@@ -27,14 +28,27 @@ void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn)
                               ISKRA_RECV_HDR);
 }
 
+void iskra_tcp_data_done(struct iskra_tcp_conn *conn)
+{
+    if (conn->data_buf != conn->small_data)
+        iskra_spare_give(conn->spare, conn->pf, conn->data_buf);
+    conn->data_buf = NULL;
+}
+
 /* notes F26: iscsi_tcp_data_recv_prep. */
-void iskra_tcp_data_recv_prep(struct iskra_tcp_conn *conn)
+enum iskra_conn_error iskra_tcp_data_recv_prep(struct iskra_tcp_conn *conn)
 {
     struct iskra_tcp_in *in = &conn->in;
     uint32_t data_len = iskra_bhs_data_len(in->hdr_buf);
     ISKRA_STEP(conn->trace, DATA_RECV_PREP, data_len);
+    conn->data_buf = data_len <= ISKRA_SMALL_DATA_LEN
+                         ? conn->small_data
+                         : iskra_spare_take(conn->spare, conn->pf, ISKRA_CONN_BUF_LEN);
+    if (conn->data_buf == NULL)
+        return iskra_tcp_fail(conn, ISKRA_CONN_FAILED, "no memory for %u bytes of data", data_len);
     iskra_segment_init_linear(&in->segment, conn->trace, conn->data_buf, data_len, in->data_digest,
                               ISKRA_RECV_DATA);
+    return ISKRA_CONN_OK;
 }
 
 static enum iskra_conn_error ahs_recv_prep(struct iskra_tcp_conn *conn, uint32_t ahs_len)
@@ -86,6 +100,7 @@ static enum iskra_conn_error data_recv_done(struct iskra_tcp_conn *conn)
         return digest_refuse(conn, ISKRA_CONN_DATA_DGST);
     enum iskra_conn_error error =
         conn->ops->complete_pdu(conn, in->hdr_buf, conn->data_buf, iskra_bhs_data_len(in->hdr_buf));
+    iskra_tcp_data_done(conn);
     if (error == ISKRA_CONN_OK)
         iskra_tcp_hdr_recv_prep(conn);
     return error;

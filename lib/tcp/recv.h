@@ -18,10 +18,14 @@
 #include "tcp/xmit.h"
 
 struct iskra_platform;
+struct iskra_spare;
 struct iskra_tcp_conn;
 
 #define ISKRA_HDR_BUF_LEN  256u  /* BHS + AHS; a longer AHS is refused (AHSLEN) */
 #define ISKRA_CONN_BUF_LEN 8192u /* data of all PDUs but Data-In; limit of Login/Text data */
+
+/* Data up to here, sense data above all, needs no memory but the connection's own. */
+#define ISKRA_SMALL_DATA_LEN 320u
 
 /* What RFC 7143 13 says until something else is negotiated. */
 #define ISKRA_MAX_RECV_DATA_LEN_DEFAULT 8192u
@@ -139,10 +143,12 @@ struct iskra_tcp_conn {
     const struct iskra_tcp_ops *ops;
     struct iskra_trace *trace;
     const struct iskra_platform *pf;
-    uint16_t sid;      /* for trace records */
-    uint8_t *data_buf; /* ISKRA_CONN_BUF_LEN bytes */
+    uint16_t sid;              /* for trace records */
+    struct iskra_spare *spare; /* pieces of ISKRA_CONN_BUF_LEN bytes; NULL: none are set aside */
+    uint8_t *data_buf;         /* data of the PDU being received: small_data, or borrowed */
     struct iskra_tcp_in in;
     struct iskra_tcp_out out;
+    uint8_t small_data[ISKRA_SMALL_DATA_LEN];
     uint64_t xfers; /* counts what is sent and received for tasks: progress (decision 5) */
     struct iskra_error error; /* first failure; text names the PDU and numbers */
 };
@@ -162,9 +168,12 @@ void iskra_tcp_conn_reset(struct iskra_tcp_conn *conn);
 /* notes F8, notes F18: iscsi_tcp_hdr_recv_prep. The next bytes are a header. */
 void iskra_tcp_hdr_recv_prep(struct iskra_tcp_conn *conn);
 
-/* notes F26: iscsi_tcp_data_recv_prep. The current header's data goes to the connection's buffer.
- */
-void iskra_tcp_data_recv_prep(struct iskra_tcp_conn *conn);
+/* notes F26: iscsi_tcp_data_recv_prep. The current header's data goes to the connection's own
+ * memory, or to a borrowed piece if it is long. 0, or ISKRA_CONN_FAILED: there is none. */
+enum iskra_conn_error iskra_tcp_data_recv_prep(struct iskra_tcp_conn *conn);
+
+/* The data was looked at, or is not wanted any more. */
+void iskra_tcp_data_done(struct iskra_tcp_conn *conn);
 
 /* No PDU is judged after the current one until receive is resumed. */
 void iskra_tcp_recv_suspend(struct iskra_tcp_conn *conn);

@@ -111,6 +111,21 @@ uint8_t *iskra_tcp_xmit_hdr(struct iskra_tcp_conn *conn)
     return hdr_place(&conn->out);
 }
 
+/* A number that was given out once more by now is taken for its own for as long as that PDU is
+ * queued: nobody waits longer than for a send. */
+bool iskra_tcp_xmit_takes_long_hdr(const struct iskra_tcp_conn *conn)
+{
+    const struct iskra_tcp_out *out = &conn->out;
+    return out->long_hdr_pdu - out->head >= out->tail - out->head;
+}
+
+uint8_t *iskra_tcp_xmit_long_hdr(struct iskra_tcp_conn *conn)
+{
+    assert(iskra_tcp_xmit_takes_long_hdr(conn));
+    conn->out.long_hdr_pdu = conn->out.tail;
+    return conn->out.long_hdr;
+}
+
 static void hdr_set(struct iskra_tcp_out *out, struct iskra_tx_pdu *pdu, uint8_t *hdr,
                     uint32_t hdr_len)
 {

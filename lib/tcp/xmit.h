@@ -4,7 +4,7 @@
  * A descriptor points at its header and at its payload (in the caller's memory), which stays lent
  * until its last byte is sent: the descriptor holds a reference on the task for that (decision 15).
  * Headers lie in memory of the connection's own, one after the other, so that those of PDUs without
- * data are sent as one piece; only one with an AHS lies in its task. */
+ * data are sent as one piece; one with an AHS has a place of its own, and the next such waits. */
 #ifndef ISKRA_TCP_XMIT_H
 #define ISKRA_TCP_XMIT_H
 
@@ -37,6 +37,9 @@ struct iskra_tx_pdu {
 /* What a header takes in the connection's memory, at most. */
 #define ISKRA_TX_HDR_LEN (ISKRA_BHS_LEN + ISKRA_DIGEST_LEN)
 
+/* The same for one with an AHS, for which there is one place. */
+#define ISKRA_TX_LONG_HDR_LEN 304u
+
 struct iskra_tcp_out {
     struct iskra_tx_pdu *ring;
     uint32_t cnt;        /* a power of two */
@@ -46,8 +49,10 @@ struct iskra_tcp_out {
     uint32_t hdr_at;     /* in it, where the next one goes */
     bool hdr_digest, data_digest;
     struct iskra_tx_copy copy;
-    uint64_t queued_len; /* bytes of the PDUs in the ring, the sent part of the head included */
-    uint64_t octets;     /* bytes sent, ever */
+    uint64_t queued_len;   /* bytes of the PDUs in the ring, the sent part of the head included */
+    uint64_t octets;       /* bytes sent, ever */
+    uint32_t long_hdr_pdu; /* whose long_hdr is, as tail counts them, if it is not sent yet */
+    uint8_t long_hdr[ISKRA_TX_LONG_HDR_LEN];
 };
 
 uint32_t iskra_tcp_xmit_room(const struct iskra_tcp_conn *conn); /* PDUs that can be queued now */
@@ -64,6 +69,11 @@ int iskra_tcp_xmit_copy_payloads(struct iskra_tcp_conn *conn);
 /* Where the header of the next PDU may be built, so that it need not be copied: 48 bytes. Good
  * until that PDU, or another, is queued; there is room for one. */
 uint8_t *iskra_tcp_xmit_hdr(struct iskra_tcp_conn *conn);
+
+/* The same for a header with an AHS, of the PDU that is queued next: ISKRA_TX_LONG_HDR_LEN bytes.
+ * Not before the last such PDU is sent. */
+bool iskra_tcp_xmit_takes_long_hdr(const struct iskra_tcp_conn *conn);
+uint8_t *iskra_tcp_xmit_long_hdr(struct iskra_tcp_conn *conn);
 
 /* Queues one PDU. `hdr` is BHS + AHS, hdr_len bytes (a multiple of 4); DataSegmentLength and
  * TotalAHSLength are already in it. If it has an AHS it must live until it is sent, with 4 spare

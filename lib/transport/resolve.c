@@ -246,7 +246,7 @@ char *iskra_address_format(const struct iskra_address *addr, char *buf, size_t s
 {
     char text[INET6_ADDRSTRLEN] = "?";
     const void *sa = &addr->sa;
-    if (addr->sa.ss_family == AF_INET6) {
+    if (addr->sa.any.sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = sa;
         (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
         (void)snprintf(buf, size, "[%s]:%u", text, (unsigned)ntohs(in6->sin6_port));

@@ -5,6 +5,7 @@
 #ifndef ISKRA_TRANSPORT_RESOLVE_H
 #define ISKRA_TRANSPORT_RESOLVE_H
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -17,7 +18,11 @@
 
 struct iskra_address {
     socklen_t len;
-    struct sockaddr_storage sa;
+    union { /* sockaddr_storage is four times as long */
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } sa;
 };
 
 struct iskra_resolve;

@@ -94,7 +94,7 @@ char *iskra_address_format(const struct iskra_address *addr, char *buf, size_t s
     struct sockaddr_in6 in6;
     memcpy(&in, &addr->sa, sizeof(in));
     memcpy(&in6, &addr->sa, sizeof(in6));
-    bool v6 = addr->sa.ss_family == AF_INET6;
+    bool v6 = addr->sa.any.sa_family == AF_INET6;
     (void)inet_ntop(v6 ? AF_INET6 : AF_INET, v6 ? (void *)&in6.sin6_addr : (void *)&in.sin_addr,
                     text, sizeof(text));
     (void)snprintf(buf, size, v6 ? "[%s]:%u" : "%s:%u", text,

@@ -11,6 +11,7 @@ static const uint8_t random_bytes[ISKRA_CHAP_CHALLENGE_MAX + 1] = {9, 1, 2, 3, 4
 struct play {
     struct iskra_chap_config chap;
     struct iskra_login login;
+    struct iskra_login_text login_text;
     struct iskra_login_config cfg;
     struct iskra_pdu_login req;
     char text[8193];
@@ -43,6 +44,7 @@ static struct play *begin(const char *target_secret, bool single)
     };
     memcpy(p->cfg.chap_random, random_bytes, sizeof(random_bytes));
     iskra_key_offer_default(&p->cfg.offer, false);
+    p->login.text = &p->login_text;
     assert_int_equal(iskra_login_begin(&p->login, &p->cfg, &p->err), 0);
     request(p);
     return p;

@@ -9,6 +9,7 @@ static const uint8_t isid[ISKRA_ISID_LEN] = {0x80, 1, 2, 3, 4, 5};
 
 struct play {
     struct iskra_login login;
+    struct iskra_login_text login_text;
     struct iskra_login_config cfg;
     struct iskra_pdu_login req; /* the last request */
     char text[8193];
@@ -42,6 +43,7 @@ static struct play *begin_with(void (*change)(struct iskra_login_config *cfg))
     iskra_key_offer_default(&p->cfg.offer, false);
     if (change)
         change(&p->cfg);
+    p->login.text = &p->login_text;
     assert_int_equal(iskra_login_begin(&p->login, &p->cfg, &p->err), 0);
     request(p);
     return p;
@@ -445,7 +447,7 @@ static void a_long_answer_goes_out_in_pieces_with_the_c_bit(void **state)
 {
     struct play *p = begin();
     for (unsigned i = 0; i < 9000; i++)
-        p->login.out_buf[i] = 'k';
+        p->login_text.out[i] = 'k';
     p->login.out.len = 9000;
     p->login.out_sent = 0;
     request(p);

@@ -67,6 +67,26 @@ static void long_cdb_goes_on_in_an_ahs(void **state)
     rig_free(r);
 }
 
+static void long_cdbs_of_one_round_go_out_whole_one_after_the_other(void **state)
+{
+    struct rig *r = rig_logged_in(32);
+    static struct rig_cmd cmds[3];
+    for (unsigned n = 0; n < 3; n++) {
+        rig_cmd_init(r, &cmds[n], ISKRA_DIR_NONE, 0);
+        memset(cmds[n].cdb, 0x60 + (int)n, sizeof(cmds[n].cdb));
+        cmds[n].cmnd.cdb_len = 20;
+        assert_int_equal(iskra_queuecommand(rig_session(r), &cmds[n].cmnd), ISKRA_QUEUED);
+    }
+    rig_run(r);
+    assert_int_equal(r->out_len, 3 * (ISKRA_BHS_LEN + 8));
+    for (unsigned n = 0; n < 3; n++) {
+        const uint8_t *hdr = r->out + (size_t)n * (ISKRA_BHS_LEN + 8);
+        assert_memory_equal(hdr + 32, cmds[n].cdb, 16);
+        assert_memory_equal(hdr + ISKRA_BHS_LEN + 4, cmds[n].cdb + 16, 4);
+    }
+    rig_free(r);
+}
+
 static void longest_cdb_fits_with_its_digest(void **state)
 {
     struct rig *r = rig_logged_in(32);
@@ -76,7 +96,7 @@ static void longest_cdb_fits_with_its_digest(void **state)
     cmd.cdb[259] = 0xee;
     cmd.cmnd.cdb_len = 260;
     (void)rig_queue_and_send(r, &cmd);
-    assert_int_equal(r->out_len, ISKRA_TASK_HDR_LEN);
+    assert_int_equal(r->out_len, ISKRA_BHS_LEN + ISKRA_CDB_AHS_LEN_MAX + ISKRA_DIGEST_LEN);
     assert_int_equal(r->out[ISKRA_BHS_LEN + 4 + 243], 0xee);
     rig_free(r);
 }
@@ -274,6 +294,7 @@ int main(void)
         cmocka_unit_test(read_command_as_it_stands_on_the_wire),
         cmocka_unit_test(command_without_data_is_final_and_neither_read_nor_write),
         cmocka_unit_test(long_cdb_goes_on_in_an_ahs),
+        cmocka_unit_test(long_cdbs_of_one_round_go_out_whole_one_after_the_other),
         cmocka_unit_test(longest_cdb_fits_with_its_digest),
         cmocka_unit_test(batch_goes_out_in_one_call_in_order),
         cmocka_unit_test(answers_to_pings_then_management_then_commands),

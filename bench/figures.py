@@ -4,11 +4,11 @@ import shutil
 import statistics
 import subprocess
 
-FIGURES = {"cpu": "CPU per I/O", "iops": "IOPS", "lat": "latency"}
+FIGURES = {"cpu": "CPU per I/O", "iops": "IOPS", "lat": "p50 latency"}
 
 
 def figure(result, what):
-    return {"cpu": result["cpu_us"], "iops": result["iops"], "lat": result["lat_us"]["mean"]}[what]
+    return {"cpu": result["cpu_us"], "iops": result["iops"], "lat": result["lat_us"]["p50"]}[what]
 
 
 def spread(values):
@@ -96,7 +96,7 @@ def cell(c, latency):
     if c is None:
         return "-"
     if latency:
-        return "%.3g us" % c["lat_us"]["mean"]
+        return "%.3g us" % c["lat_us"]["p50"]
     return "%.3g us, %s IOPS" % (c["cpu_us"], short(c["iops"]))
 
 
@@ -112,7 +112,7 @@ def tables(summaries):
     lines = []
     plain = [s for s in summaries if "floor" in s["clients"] and "iskra" in s["clients"]]
     if plain:
-        lines += ["", "CPU per I/O and IOPS; at QD 1 the mean latency, and ratios to the canned client", "",
+        lines += ["", "CPU per I/O and IOPS; at QD 1 the median latency, and ratios to the canned client", "",
                   "| Work | Floor | Canned client | libiscsi | iskra | libiscsi / floor | iskra / floor |",
                   "| --- | --- | --- | --- | --- | --- | --- |"]
     for s in plain:

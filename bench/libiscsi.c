@@ -1,7 +1,7 @@
 /* A client on libiscsi, in the same loop as the others: its asynchronous interface with scatter
- * lists, so that nothing is copied or allocated for it here; poll() between turns, but commands
- * that answers have led to are sent at once, without one. --digests: headers only, this interface
- * knows no others. */
+ * lists, so that nothing is copied or allocated for it here; poll() between turns, but at small
+ * depths commands that answers have led to are sent at once, without one. --digests: headers only,
+ * this interface knows no others. */
 #include "measure.h"
 
 #include <poll.h>
@@ -10,6 +10,9 @@
 
 #include <iscsi/iscsi.h>
 #include <iscsi/scsi-lowlevel.h>
+
+/* Up to this depth sending without a poll took 4 % less CPU per read, at 128 no less. */
+#define AT_ONCE_QD_MAX 32u
 
 struct client;
 
@@ -24,6 +27,7 @@ struct client {
     struct iscsi_context *iscsi;
     struct slot *slots;
     uint32_t out_cnt;
+    bool sends_at_once;
 };
 
 static void next(struct slot *s);
@@ -71,7 +75,8 @@ static void turn(struct client *c)
         bench_die("poll");
     if (iscsi_service(c->iscsi, pfd.revents) < 0)
         bench_die_of(c->b, "service", iscsi_get_error(c->iscsi));
-    if (iscsi_which_events(c->iscsi) & POLLOUT && iscsi_service(c->iscsi, POLLOUT) < 0)
+    if (c->sends_at_once && iscsi_which_events(c->iscsi) & POLLOUT &&
+        iscsi_service(c->iscsi, POLLOUT) < 0)
         bench_die_of(c->b, "service", iscsi_get_error(c->iscsi));
 }
 
@@ -111,6 +116,7 @@ int main(int argc, char **argv)
     struct bench b = {.name = "libiscsi"};
     struct client c = {.b = &b};
     bench_options(&b, argc, argv);
+    c.sends_at_once = b.qd <= AT_ONCE_QD_MAX;
     if (b.target == NULL || b.port == 0 || b.session_cnt != 1) {
         fprintf(stderr, "libiscsi: needs --port and --target; one session\n");
         return 2;

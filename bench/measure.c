@@ -179,10 +179,12 @@ static unsigned bucket_of(uint64_t ns)
     return (high - 5) * 32 + (unsigned)(ns >> (high - 5) & 31u);
 }
 
-static double bucket_middle_us(unsigned bucket)
+/* Where a bucket begins, and how wide it is. */
+static double bucket_us(unsigned bucket, double *ret_width)
 {
-    unsigned shift = bucket / 32;
-    return (double)((32 + bucket % 32) * 2 + 1) * (double)(1ull << shift) / 2 / 1e3;
+    double unit = (double)(1ull << bucket / 32) / 1e3;
+    *ret_width = unit;
+    return (32 + bucket % 32) * unit;
 }
 
 bool bench_ended(struct bench *b, uint64_t since_ns)
@@ -212,15 +214,16 @@ static double cpu_us(const struct rusage *from, const struct rusage *to)
                     from->ru_stime.tv_usec);
 }
 
+/* Within a bucket those that fell into it are taken as spread evenly. */
 static double percentile_us(const struct bench *b, double share)
 {
-    uint64_t sum = 0, total = 0;
-    for (unsigned i = 0; i < BENCH_BUCKET_CNT; i++)
-        total += b->buckets[i];
+    double sum = 0, width, wanted = share * (double)b->io_cnt;
     for (unsigned i = 0; i < BENCH_BUCKET_CNT; i++) {
-        sum += b->buckets[i];
-        if (total > 0 && (double)sum >= share * (double)total)
-            return bucket_middle_us(i);
+        double cnt = b->buckets[i];
+        double from = bucket_us(i, &width);
+        if (cnt > 0 && sum + cnt >= wanted)
+            return from + width * (wanted - sum) / cnt;
+        sum += cnt;
     }
     return 0;
 }

@@ -2,11 +2,11 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SECOND_NS     UINT64_C(1000000000)
+#define LOOK_NS       UINT64_C(50000000)    /* for a signal */
 #define PASS_LEN      ((uint64_t)256 << 10) /* of a request in fill and check, unless bs is more */
 #define PAGE_LEN      4096u
 #define DIFFERENT_MAX 16u  /* differences that are told one by one */
@@ -304,20 +304,26 @@ static void taken_note(struct cli_bench *bench)
         bench->use.taken_cnt = cli_bench_taken_cnt(bench);
 }
 
+/* A signal waits in its descriptor: it is looked for now and then, not in every round. */
+static void interrupt_look(struct cli_bench *bench)
+{
+    if (bench->now_ns - bench->looked_ns < LOOK_NS)
+        return;
+    bench->looked_ns = bench->now_ns;
+    bench->signo = cli_interrupt_taken(bench->interrupt_fd);
+}
+
+/* The library's own loop waits, so that it may look for answers before it sleeps (busy_poll_us). */
 static void round_run(struct cli_bench *bench)
 {
-    struct pollfd fds[] = {
-        {.fd = iskra_fd(bench->cli->ctx), .events = POLLIN},
-        {.fd = bench->interrupt_fd, .events = POLLIN},
-    };
     uint64_t passed_ns = bench->now_ns - bench->window.start_ns;
-    int timeout_ms = passed_ns < SECOND_NS ? (int)((SECOND_NS - passed_ns) / 1000000 + 1) : 0;
-    if (poll(fds, 2, bench->done_list ? 0 : timeout_ms) > 0 && fds[1].revents)
-        bench->signo = cli_interrupt_taken(bench->interrupt_fd);
-    int rc = iskra_dispatch(bench->cli->ctx);
+    uint64_t left_ns = passed_ns < SECOND_NS ? SECOND_NS - passed_ns : 0;
+    int64_t wait_ns = bench->done_list ? 0 : (int64_t)min64(left_ns, LOOK_NS);
+    int rc = iskra_run_once(bench->cli->ctx, wait_ns);
     if (rc < 0)
         failed(bench, rc, &(struct iskra_error){0});
     bench->now_ns = cli_now_ns();
+    interrupt_look(bench);
     struct cli_bench_slot *slot = bench->done_list;
     bench->done_list = NULL;
     while (slot) {

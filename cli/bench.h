@@ -93,6 +93,7 @@ struct cli_bench {
     struct cli_bench_window window;
     struct cli_progress progress;
 
+    uint64_t looked_ns;         /* when a signal was looked for */
     int interrupt_fd, signo;    /* signo: what stopped it early, or 0 */
     int failed_rc;              /* of the first failure, or 0 */
     struct iskra_error failure; /* its story */

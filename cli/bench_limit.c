@@ -126,8 +126,9 @@ static void text_write(const struct cli_bench_facts *f, struct cli_bench_limit *
     case CLI_BENCH_LIMIT_TARGET:
         snprintf(l->text, sizeof(l->text),
                  "the target and the way to it: %.0f %% of the time was waiting, %.1f us for each "
-                 "answer with %u in flight",
-                 percent, us_per_io(f, f->latency_ns), f->qd);
+                 "answer with %u in flight%s",
+                 percent, us_per_io(f, f->latency_ns), f->qd,
+                 f->busy_polls ? ", or looking for it (busy_poll_us)" : "");
         break;
     }
 }
@@ -142,7 +143,7 @@ static bool window_is_small(const struct cli_bench_facts *f)
 /* A core that is full is first: with more commands or earlier R2Ts it would have no more time. */
 void cli_bench_limit_find(const struct cli_bench_facts *f, struct cli_bench_limit *ret)
 {
-    double core = core_share(&f->use);
+    double core = f->busy_polls ? 0 : core_share(&f->use);
     double window = share_of(f->use.window_wait_ns, f->use.wall_ns);
     double r2t = share_of(f->use.r2t_wait_ns, f->write_latency_ns);
     *ret = (struct cli_bench_limit){.cause = CLI_BENCH_LIMIT_TARGET, .share = 1 - core};

@@ -6,6 +6,7 @@
 #ifndef ISKRA_CLI_BENCH_LIMIT_H
 #define ISKRA_CLI_BENCH_LIMIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct iskra_lun;
@@ -38,6 +39,7 @@ struct cli_bench_facts {
     uint64_t latency_ns, write_latency_ns; /* of all requests, of writes; added up */
     unsigned qd;
     uint32_t max_burst_len, max_r2t; /* as negotiated */
+    bool busy_polls;                 /* a core is busy whatever there is to do */
 };
 
 struct cli_bench_limit {

@@ -48,6 +48,7 @@ static void limit_find(const struct cli_bench *bench, const struct sums *sums,
         .qd = bench->plan.qd,
         .max_burst_len = info.max_burst_length,
         .max_r2t = info.max_outstanding_r2t,
+        .busy_polls = info.busy_poll_us > 0,
     };
     cli_bench_limit_find(&facts, ret);
 }

@@ -70,8 +70,10 @@ struct iskra_session_info {
     const char *chap_algorithm;  /* "SHA3-256", ...; "" without CHAP */
     uint8_t chap_mutual;         /* the target has proven itself too */
     uint8_t reserved[3];
-    uint32_t sid; /* number inside the initiator; as in events and the trace */
-    uint64_t reserved2[8];
+    uint32_t sid;          /* number inside the initiator; as in events and the trace */
+    uint32_t busy_poll_us; /* looks for answers so long before it sleeps; 0: sleeps at once */
+    uint32_t reserved3;
+    uint64_t reserved2[7];
 };
 ISKRA_PUBLIC void iskra_session_info(const struct iskra_lun *lun,
                                      struct iskra_session_info *ret_info);

@@ -76,6 +76,7 @@ static void session_describe(const struct iskra_nexus *nexus, struct iskra_sessi
     if (nexus->cls.session == NULL)
         return;
     i->cmds_max = nexus->cls.session->cmds_max;
+    i->busy_poll_us = nexus->url.settings.busy_poll_us;
     struct iskra_uevent ev = {.type = ISKRA_UEVENT_GET_STATS, .sid = nexus->cls.session->sid};
     if (iskra_class_if_ops.request((void *)&nexus->cls, &ev, NULL, NULL, 0, NULL) == 0) {
         i->rx_bytes = ev.r.stats.rx_octets;

@@ -64,6 +64,15 @@ static void time_without_a_processor_is_not_idle_time(void **state)
     is(&f, CLI_BENCH_LIMIT_TARGET, "");
 }
 
+static void a_core_that_polls_is_not_full_of_work(void **state)
+{
+    (void)state;
+    struct cli_bench_facts f = calm();
+    f.use.cpu_ns = S;
+    f.busy_polls = true;
+    is(&f, CLI_BENCH_LIMIT_TARGET, "8 in flight, or looking for it (busy_poll_us)");
+}
+
 static void the_window_is_from_half_of_the_time_on(void **state)
 {
     (void)state;
@@ -128,6 +137,7 @@ int main(void)
         cmocka_unit_test(with_nothing_else_it_is_the_target),
         cmocka_unit_test(a_core_is_full_from_nine_tenths_on),
         cmocka_unit_test(time_without_a_processor_is_not_idle_time),
+        cmocka_unit_test(a_core_that_polls_is_not_full_of_work),
         cmocka_unit_test(the_window_is_from_half_of_the_time_on),
         cmocka_unit_test(a_window_for_nearly_all_is_large_enough),
         cmocka_unit_test(r2ts_are_from_half_of_what_writes_take_on),

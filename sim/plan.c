@@ -53,7 +53,7 @@ static void draw_later_kinds(struct sim_plan *plan, struct sim_random *random)
  * its connection was lost, meet its first copy, which is still on its way? */
 static void draw_moves(struct sim_plan *plan, struct sim_random *random)
 {
-    if (!sim_random_chance(random, 500))
+    if (!sim_random_chance(random, 1000))
         return;
     plan->moves = true;
     plan->deaf = false;
@@ -85,6 +85,7 @@ static void arrange_moves(struct sim_plan *plan)
     plan->strike_ns = 20 * SIM_MS;
     plan->io_cnt = 1000;
     plan->depth = 16;
+    plan->block_cnt = 16; /* a disk so small that a block is soon written again */
     plan->max_blocks = 4;
     plan->write = 7000;
     plan->think_ns = SIM_MS;

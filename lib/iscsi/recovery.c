@@ -60,17 +60,17 @@ static int start_refused(const struct iskra_conn *conn, struct iskra_error *err)
     return 0;
 }
 
-/* What the data path takes from: nothing is allocated once commands run. */
+/* What the data path takes from. */
 static int set_memory_aside(struct iskra_conn *conn, struct iskra_error *err)
 {
     struct iskra_session *s = conn->session;
-    int rc = iskra_session_set_r2ts_aside(s);
+    int rc = iskra_task_pool_set_r2ts_aside(s);
     if (rc == 0 && s->params.data_digest)
         rc = iskra_tcp_xmit_copy_payloads(&conn->tcp);
-    return rc == 0 ? 0
-                   : iskra_fail(err, ISKRA_E_NOMEM, -rc,
-                                "no memory to write with: %u commands of %u R2Ts", s->cmds_max,
-                                s->params.max_outstanding_r2t);
+    return rc == 0
+               ? 0
+               : iskra_fail(err, ISKRA_E_NOMEM, -rc, "no memory to write with: %u tasks of %u R2Ts",
+                            s->cmd_cnt, s->params.max_outstanding_r2t);
 }
 
 /* Puts what was negotiated into force. The last Login Response was the last PDU without digests. */
@@ -104,8 +104,8 @@ int iskra_start_conn(struct iskra_conn *conn, struct iskra_error *err)
 static void fail_all_tasks(struct iskra_conn *conn)
 {
     struct iskra_session *s = conn->session;
-    for (uint32_t i = 0; i < s->cmds_max; i++) {
-        struct iskra_task *task = &s->cmds[i];
+    for (uint32_t i = 0; i < s->cmd_cnt; i++) {
+        struct iskra_task *task = iskra_session_task(s, i);
         if (task->conn != conn || task->state == ISKRA_TASK_FREE)
             continue;
         if (task->late_answer_due)

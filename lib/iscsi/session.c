@@ -86,14 +86,10 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
     if (cmds_max < ISKRA_CMDS_MIN)
         return -EINVAL;
     cmds_max = power_of_two_below(cmds_max > ISKRA_CMDS_LIMIT ? ISKRA_CMDS_LIMIT : cmds_max);
-    struct iskra_task *cmds = round->pf->alloc(round->pf->arg, cmds_max * sizeof(*cmds));
-    if (cmds == NULL)
-        return -ENOMEM;
     *s = (struct iskra_session){
         .round = round,
         .sid = sid,
         .state = ISKRA_SESSION_FREE,
-        .cmds = cmds,
         .cmds_max = cmds_max,
         .scsi_cmds_max = cmds_max - ISKRA_MGMT_CMDS_MAX,
         /* RFC 7143 13: what holds until something else is negotiated. */
@@ -113,40 +109,18 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
                    .replacement_timeout_ns = 120 * NS_PER_S},
     };
     iskra_window_init(&s->window, initial_cmd_sn);
-    iskra_list_init(&s->pool);
     iskra_list_init(&s->refused);
     iskra_list_init(&s->conns);
     iskra_list_init(&s->eh_ops);
     iskra_work_init(&s->refused_work, refused_run);
-    for (uint32_t i = 0; i < cmds_max; i++) {
-        cmds[i].index = i;
-        cmds[i].session = s;
-        iskra_list_push_back(&s->pool, &cmds[i].link);
-    }
     iskra_trace_state_names(ISKRA_MACHINE_SESSION, state_names, ISKRA_SESSION_STATE_CNT);
-    if (iskra_tmf_init(s) == 0)
-        return 0;
-    round->pf->free(round->pf->arg, cmds);
-    s->cmds = NULL;
-    return -ENOMEM;
-}
-
-int iskra_session_set_r2ts_aside(struct iskra_session *s)
-{
-    const struct iskra_platform *pf = s->round->pf;
-    uint32_t per_task = s->params.max_outstanding_r2t;
-    if (per_task > s->r2ts_per_task) {
-        struct iskra_r2t *r2ts = pf->alloc(pf->arg, (size_t)s->cmds_max * per_task * sizeof(*r2ts));
-        if (r2ts == NULL)
-            return -ENOMEM;
-        if (s->r2ts != NULL)
-            pf->free(pf->arg, s->r2ts);
-        s->r2ts = r2ts;
-        s->r2ts_per_task = per_task;
-    }
-    for (uint32_t i = 0; i < s->cmds_max; i++)
-        iskra_r2t_queue_init(&s->cmds[i].r2ts, s->r2ts + (size_t)i * s->r2ts_per_task, per_task);
-    return 0;
+    int rc = iskra_task_pool_init(s);
+    if (rc != 0)
+        return rc;
+    rc = iskra_tmf_init(s);
+    if (rc != 0)
+        iskra_task_pool_done(s);
+    return rc;
 }
 
 /* Connections are destroyed first, so no task is out; refused commands still get their answer. */
@@ -159,9 +133,5 @@ void iskra_session_done(struct iskra_session *s)
     while (!iskra_list_empty(&s->refused))
         refused_run(&s->refused_work);
     iskra_tmf_done(s);
-    s->round->pf->free(s->round->pf->arg, s->cmds);
-    if (s->r2ts != NULL)
-        s->round->pf->free(s->round->pf->arg, s->r2ts);
-    s->cmds = NULL;
-    s->r2ts = NULL;
+    iskra_task_pool_done(s);
 }

@@ -1,8 +1,8 @@
 /* A session: tagged tasks, the command window, its connections (spec 3.7; notes F25).
  *
- * cmds[] is an array of cmds_max tasks set aside when the session is created; a task's index is the
- * low part of its ITT, the session's age the high part, so that a late answer from an earlier life
- * is recognised. Nothing is allocated afterwards. One thread at a time; no locks. */
+ * cmds[] holds the session's tasks, at most cmds_max, in blocks (task_pool.h); a task's index is
+ * the low part of its ITT, the session's age the high part, so that a late answer from an earlier
+ * life is recognised. One thread at a time; no locks. */
 #ifndef ISKRA_ISCSI_SESSION_H
 #define ISKRA_ISCSI_SESSION_H
 
@@ -11,6 +11,7 @@
 
 #include "iscsi/cmd.h"
 #include "iscsi/task.h"
+#include "iscsi/task_pool.h"
 #include "iscsi/tmf.h"
 #include "iscsi/waits.h"
 #include "iscsi/window.h"
@@ -68,11 +69,12 @@ struct iskra_session {
     enum iskra_session_state state;
     uint8_t age; /* 0..15 */
     struct iskra_cmd_window window;
-    struct iskra_task *cmds; /* cmds_max of them */
-    struct iskra_r2t *r2ts;  /* the entries of their queues; NULL before the first START_CONN */
-    uint32_t r2ts_per_task;  /* there is memory for */
+    struct iskra_task_block *cmds;
     uint32_t cmds_max, scsi_cmds_max;
-    uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_max */
+    uint32_t cmd_cnt;          /* tasks that are there by now; <= cmds_max */
+    uint32_t scsi_cmds_room;   /* of these, commands may hold that many */
+    uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_room */
+    uint32_t r2ts_per_task;    /* there is memory for */
     uint64_t queued_cnt;       /* commands accepted, ever */
     struct iskra_list pool;    /* FREE tasks, oldest first */
     struct iskra_list refused; /* commands that queuecommand answered itself: scsi_done is due */
@@ -93,8 +95,11 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
                        uint32_t cmds_max, uint32_t initial_cmd_sn);
 void iskra_session_done(struct iskra_session *s);
 
-/* R2T queues for MaxOutstandingR2T as negotiated; no task may be out. 0 or -ENOMEM. */
-int iskra_session_set_r2ts_aside(struct iskra_session *s);
+/* By its index, which is below cmd_cnt. */
+static inline struct iskra_task *iskra_session_task(const struct iskra_session *s, uint32_t index)
+{
+    return &s->cmds[index >> ISKRA_TASK_BLOCK_SHIFT].tasks[index & (ISKRA_TASK_BLOCK_CNT - 1)];
+}
 
 /* Is the change allowed? A const table (spec 3.12), the same for everybody. */
 bool iskra_session_may_become(enum iskra_session_state from, enum iskra_session_state to);

@@ -176,19 +176,19 @@ enum iskra_conn_error iskra_verify_itt(struct iskra_conn *conn, uint32_t itt)
                               "the target answered to tag 0x%08x of age %u; this session's is %u",
                               itt, age, s->age);
     uint32_t index = itt & ~(ISKRA_ITT_AGE_MASK << ISKRA_ITT_AGE_SHIFT);
-    if (index >= s->cmds_max)
+    if (index >= s->cmd_cnt)
         return iskra_tcp_fail(&conn->tcp, ISKRA_CONN_BAD_ITT,
                               "the target answered to tag 0x%08x; there are only %u tasks", itt,
-                              s->cmds_max);
+                              s->cmd_cnt);
     return ISKRA_CONN_OK;
 }
 
 static struct iskra_task *task_at(struct iskra_conn *conn, uint32_t itt)
 {
     uint32_t index = itt & ISKRA_ITT_INDEX_MASK;
-    if (itt == ISKRA_RESERVED_TAG || index >= conn->session->cmds_max)
+    if (itt == ISKRA_RESERVED_TAG || index >= conn->session->cmd_cnt)
         return NULL;
-    return &conn->session->cmds[index];
+    return iskra_session_task(conn->session, index);
 }
 
 /* notes F25: iscsi_itt_to_task: session->cmds[]. */

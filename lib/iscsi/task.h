@@ -67,7 +67,7 @@ struct iskra_task {
     struct iskra_eh_op *eh_op; /* error handling that waits for that abort; else NULL */
     uint32_t data_len;         /* management PDUs */
     uint8_t *data;
-    struct iskra_r2t_queue r2ts; /* its entries are the session's; in use for a write */
+    struct iskra_r2t_queue r2ts; /* its entries are its block's; in use for a write */
     uint8_t hdr[ISKRA_BHS_LEN];  /* management PDUs */
 };
 

@@ -148,8 +148,8 @@ bool iskra_tmf_holds_data_out(const struct iskra_session *s, const struct iskra_
  * they were handed in before the reset was over (spec 3.11). */
 static void reached_fail(struct iskra_session *s)
 {
-    for (uint32_t i = 0; i < s->cmds_max; i++) {
-        struct iskra_task *task = &s->cmds[i];
+    for (uint32_t i = 0; i < s->cmd_cnt; i++) {
+        struct iskra_task *task = iskra_session_task(s, i);
         if (task->state != ISKRA_TASK_FREE && task->cmd != NULL && reaches(&s->tmfs, task))
             iskra_fail_scsi_task(task, ISKRA_DID_ERROR);
     }

@@ -13,8 +13,8 @@
  * older count, so that the oldest that is stuck is found in the end. */
 static bool older_work_moves(const struct iskra_session *s, const struct iskra_task *task)
 {
-    for (uint32_t i = 0; i < s->cmds_max; i++) {
-        const struct iskra_task *other = &s->cmds[i];
+    for (uint32_t i = 0; i < s->cmd_cnt; i++) {
+        const struct iskra_task *other = iskra_session_task(s, i);
         if (other != task && other->cmd != NULL && other->conn == task->conn &&
             other->state == ISKRA_TASK_RUNNING && other->queued_no <= task->queued_no &&
             other->tcp.last_xfer > task->last_timeout)

@@ -37,9 +37,9 @@ static void random_pdu(struct rig *r)
     for (size_t i = 0; i < sizeof(data); i += 1 + rnd(40))
         data[i] = (uint8_t)rnd(256);
     struct iskra_session *s = rig_session(r);
-    struct iskra_task *task = &s->cmds[rnd(s->cmds_max)];
+    struct iskra_task *task = iskra_session_task(s, rnd(s->cmd_cnt));
     for (int i = 0; i < 40 && task->state != ISKRA_TASK_RUNNING; i++)
-        task = &s->cmds[rnd(s->cmds_max)];
+        task = iskra_session_task(s, rnd(s->cmd_cnt));
     hdr[0] = opcodes[rnd(sizeof(opcodes))];
     hdr[1] = rnd(3) == 0 ? (uint8_t)rnd(256) : 0x81;
     hdr[2] = rnd(8) == 0 ? (uint8_t)rnd(256) : 0;
@@ -85,9 +85,9 @@ static uint8_t answer_to(uint8_t request)
 static void sane_pdu(struct rig *r)
 {
     struct iskra_session *s = rig_session(r);
-    struct iskra_task *task = &s->cmds[rnd(s->cmds_max)];
+    struct iskra_task *task = iskra_session_task(s, rnd(s->cmd_cnt));
     for (int i = 0; i < 40 && task->state != ISKRA_TASK_RUNNING; i++)
-        task = &s->cmds[rnd(s->cmds_max)];
+        task = iskra_session_task(s, rnd(s->cmd_cnt));
     if (r->in_len > 0 || task->state != ISKRA_TASK_RUNNING || rnd(10) == 0) {
         rig_feed_nop_in(r, ISKRA_RESERVED_TAG, rnd(1000));
         return;
@@ -154,7 +154,7 @@ static void next_life(struct rig *r)
     assert_int_equal(rig_session(r)->scsi_cnt, 0);
     unsigned free_cnt = 0;
     ISKRA_LIST_FOREACH(l, &rig_session(r)->pool) free_cnt++;
-    assert_int_equal(free_cnt, rig_session(r)->cmds_max - 1);
+    assert_int_equal(free_cnt, rig_session(r)->cmd_cnt - 1);
     r->chunk = rnd(3) == 0 ? 1 + rnd(100) : 0;
     r->room = rnd(4) == 0 ? 30 + rnd(200) : SIZE_MAX;
     assert_int_equal(rig_bind(r), 0);

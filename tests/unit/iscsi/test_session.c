@@ -27,17 +27,18 @@ static void sizes_are_checked_clamped_and_rounded(void **state)
     rig_free(r);
 }
 
-static void tasks_are_one_allocation_and_all_free(void **state)
+static void first_block_of_tasks_is_there_at_once_and_all_free(void **state)
 {
     struct rig *r = rig_new(16);
     unsigned before = r->alloc_cnt;
     struct iskra_session s;
     assert_int_equal(iskra_session_init(&s, &r->round, 1, 64, 0xffffffff), 0);
-    assert_int_equal(r->alloc_cnt - before, 1);
+    assert_int_equal(r->alloc_cnt - before, 2);
     unsigned cnt = 0;
     ISKRA_LIST_FOREACH(l, &s.pool)
     assert_int_equal(iskra_container_of(l, struct iskra_task, link)->index, cnt++);
-    assert_int_equal(cnt, 64);
+    assert_int_equal(cnt, 32);
+    assert_int_equal(s.cmd_cnt, 32);
     assert_int_equal(s.window.cmd_sn, 0xffffffff);
     iskra_session_done(&s);
     rig_free(r);
@@ -170,7 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_checked_clamped_and_rounded),
-        cmocka_unit_test(tasks_are_one_allocation_and_all_free),
+        cmocka_unit_test(first_block_of_tasks_is_there_at_once_and_all_free),
         cmocka_unit_test(no_memory_is_an_if_error_and_leaks_nothing),
         cmocka_unit_test(state_table_is_the_written_one),
         cmocka_unit_test(change_of_state_is_traced_by_name),

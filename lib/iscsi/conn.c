@@ -7,7 +7,7 @@
 #include "error.h"
 #include "iscsi/session.h"
 
-#define TX_PDU_MIN 64u
+#define TX_PDU_CNT 64u /* to begin with (xmitworker.c) */
 
 const char *iskra_conn_stage_name(enum iskra_conn_stage stage)
 {
@@ -49,8 +49,7 @@ int iskra_conn_create(struct iskra_session *s, uint32_t cid, struct iskra_conn *
     int rc = iskra_keepalive_init(conn);
     if (rc == 0)
         rc = iskra_tcp_conn_init(&conn->tcp, &iskra_conn_tcp_ops, pf, &s->round->trace,
-                                 (uint16_t)s->sid,
-                                 s->cmds_max < TX_PDU_MIN ? TX_PDU_MIN : s->cmds_max);
+                                 (uint16_t)s->sid, TX_PDU_CNT);
     conn->tcp.spare = &s->round->pdu_data;
     if (rc == 0 && iskra_list_empty(&s->pool))
         rc = -EBUSY;

@@ -14,7 +14,7 @@
 #include "rig.h"
 
 #define SESSION_CNT     100u
-#define SESSION_LEN_MAX (132u * 1024u) /* with its LUN, when nothing is out */
+#define SESSION_LEN_MAX (60u * 1024u) /* with its LUN, when nothing is out */
 
 static void *counted_alloc(void *arg, size_t size)
 {

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "transport/loopback.h"
 #include "wire/be.h"
 #include "wire/crc32c.h"
 
@@ -190,6 +191,8 @@ static int connect_to(const struct bench *b)
         bench_die_of(b, "--host", "no such host");
     for (struct addrinfo *ai = list; ai != NULL && fd < 0; ai = ai->ai_next) {
         fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0)
+            iskra_sock_unpaced_on_loopback(fd, ai->ai_addr);
         if (fd >= 0 && connect(fd, ai->ai_addr, ai->ai_addrlen) < 0) {
             close(fd);
             fd = -1;

@@ -4,6 +4,7 @@
  * spends above this is its own. The figures are those of the requesting thread; --spin is that
  * thread's, too, as a target waits in its own way whatever an initiator does. */
 #include "measure.h"
+#include "transport/loopback.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -176,11 +177,13 @@ static void connect_pairs(struct side *requester, struct side *answerer)
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(addr);
     int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    iskra_sock_unpaced(l);
     if (bind(l, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(l, 1) < 0 ||
         getsockname(l, (struct sockaddr *)&addr, &len) < 0)
         bench_die("loopback");
     for (uint32_t i = 0; i < requester->b->session_cnt; i++) {
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer_fd = -1;
+        iskra_sock_unpaced(fd);
         if (connect(fd, (struct sockaddr *)&addr, len) < 0 ||
             (peer_fd = accept4(l, NULL, NULL, SOCK_CLOEXEC)) < 0)
             bench_die("loopback");

@@ -15,6 +15,7 @@
 #include "error.h"
 #include "list.h"
 #include "target/address.h"
+#include "transport/loopback.h"
 
 #define LISTENER_MAX   8u
 #define EVENT_MAX      64
@@ -99,6 +100,7 @@ static int listener_open(const struct sockaddr *addr, socklen_t len)
                      sizeof(on)); /* else a restart has to wait */
     if (addr->sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)); /* one family each */
+    iskra_sock_unpaced_on_loopback(fd, addr);
     if (bind(fd, addr, len) < 0 || listen(fd, 128) < 0) {
         int rc = -errno;
         (void)close(fd);

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "transport/loopback.h"
+
 #define NS_PER_S 1000000000ull
 
 static uint64_t posix_now_ns(void *arg)
@@ -54,7 +56,8 @@ static int posix_connect_start(void *arg, const struct sockaddr *addr, socklen_t
         return -errno;
     int one = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
-                     sizeof(one)); /* only speed depends on it */
+                     sizeof(one)); /* only speed depends on it, as on the next */
+    iskra_sock_unpaced_on_loopback(fd, addr);
     /* An interrupted connect goes on in the background like one in progress. */
     if (connect(fd, addr, addr_len) < 0 && errno != EINPROGRESS && errno != EINTR) {
         int error = errno;

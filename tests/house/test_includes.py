@@ -23,7 +23,7 @@ RULES = {
     "transport": BASE | {"lib/tcp/port.h"},
     "control": BASE | {"lib/transport/resolve.h"},
     "api": LIB_LAYERS | {"public"},
-    "target": BASE,
+    "target": BASE | {"lib/transport/loopback.h"},
     "cli": {"public", "target/target.h", "target/portal.h"},
     "public": set(),
     "examples": {"public"},

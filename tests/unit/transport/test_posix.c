@@ -17,6 +17,8 @@
 
 #include <iskra/platform.h>
 
+#include "transport/loopback.h"
+
 static int listener_open(struct sockaddr_in *addr)
 {
     socklen_t len = sizeof(*addr);
@@ -50,6 +52,49 @@ static void a_connection_is_non_blocking_and_not_inherited(void **state)
     assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
     pf->close(pf->arg, fd, 0);
     (void)close(listener);
+}
+
+static void a_connection_over_loopback_is_not_paced(void **state)
+{
+    const struct iskra_platform *pf = iskra_platform_posix();
+    struct sockaddr_in addr;
+    char control[16] = "";
+    socklen_t len = sizeof(control) - 1;
+    int listener = listener_open(&addr), fd;
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(connect_to(pf, &addr, &fd), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, control, &len), 0);
+    assert_string_equal(control, "reno");
+    pf->close(pf->arg, fd, 0);
+    (void)close(listener);
+}
+
+static void loopback_is_known_by_its_address(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_loopback;
+    } rows[] = {
+        {"127.0.0.1", true},
+        {"127.255.3.4", true},
+        {"::1", true},
+        {"::ffff:127.0.0.1", true},
+        {"128.0.0.1", false},
+        {"10.127.0.1", false},
+        {"::2", false},
+        {"::", false},
+        {"::ffff:10.0.0.1", false},
+        {"fe80::1", false},
+        {"0.0.0.0", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sockaddr_in in = {.sin_family = AF_INET};
+        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+        bool v4 = inet_pton(AF_INET, rows[i].text, &in.sin_addr) == 1;
+        assert_true(v4 || inet_pton(AF_INET6, rows[i].text, &in6.sin6_addr) == 1);
+        const struct sockaddr *addr = v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
+        assert_int_equal(iskra_addr_is_loopback(addr), rows[i].is_loopback);
+    }
 }
 
 static void a_refused_connection_is_told(void **state)
@@ -111,6 +156,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_non_blocking_and_not_inherited),
+        cmocka_unit_test(a_connection_over_loopback_is_not_paced),
+        cmocka_unit_test(loopback_is_known_by_its_address),
         cmocka_unit_test(a_refused_connection_is_told),
         cmocka_unit_test(an_abortive_close_resets),
         cmocka_unit_test(time_does_not_go_back_and_waiting_takes_some),

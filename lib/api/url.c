@@ -244,11 +244,20 @@ static int parse_parts(struct part rest, struct iskra_url *url, struct iskra_err
     return iskra_settings_finish(&url->settings, err);
 }
 
+/* Up to one more than is allowed, however long the text is. */
+static size_t url_len(const char *text)
+{
+    size_t len = 0;
+    while (len <= ISKRA_URL_LEN_MAX && text[len] != '\0')
+        len++;
+    return len;
+}
+
 int iskra_url_parse(const char *text, struct iskra_url *ret_url, struct iskra_error *err)
 {
     static const char scheme[] = "iscsi://";
     struct iskra_url url = {0};
-    struct part rest = {text, strnlen(text, ISKRA_URL_LEN_MAX + 1)};
+    struct part rest = {text, url_len(text)};
     if (rest.len > ISKRA_URL_LEN_MAX)
         return iskra_fail(err, ISKRA_E_USAGE, EINVAL, "URL is longer than %u bytes",
                           ISKRA_URL_LEN_MAX);

@@ -15,12 +15,6 @@
 struct lossy lossy;
 static const char *faults[2];
 static unsigned fault_cnt;
-static struct iskra_platform platform;
-
-static uint64_t skewed_now_ns(void *arg)
-{
-    return iskra_platform_posix()->now_ns(arg) + lossy.skew_ns;
-}
 
 static void with_faults(struct iskra_target_options *opts)
 {
@@ -38,9 +32,8 @@ void lossy_begin(const char *fault, const char *another)
 {
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:cancel",
-                                 .platform = &platform};
-    platform = *iskra_platform_posix();
-    platform.now_ns = skewed_now_ns;
+                                 .platform = &lossy.bent.pf};
+    bent_init(&lossy.bent, NULL);
     faults[0] = fault;
     faults[1] = another;
     fault_cnt = fault == NULL ? 0 : another == NULL ? 1 : 2;

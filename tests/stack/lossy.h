@@ -8,6 +8,7 @@
 
 #include <iskra/iskra.h>
 
+#include "stack/bent.h"
 #include "stack/rig.h"
 
 #define SECOND  INT64_C(1000000000)
@@ -16,7 +17,7 @@
 struct lossy {
     struct rig *rig;
     struct iskra *ctx;
-    uint64_t skew_ns;     /* added to the clock */
+    struct bent bent;     /* its clock */
     bool separate_status; /* of the next target: never in the last Data-In */
 };
 extern struct lossy lossy;

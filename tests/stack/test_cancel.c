@@ -147,7 +147,7 @@ static void an_abort_without_an_answer_costs_the_connection_and_ends_the_request
         assert_int_equal(iskra_cancel(&q->io), 0);
         lossy_rounds(2);
         assert_int_equal(q->done_cnt, 0);
-        lossy.skew_ns += 20 * SECOND;
+        lossy.bent.skew_ns += 20 * SECOND;
         lossy_run_until(&q->done_cnt, 1);
         req_was_canceled(q);
         req_free(q);

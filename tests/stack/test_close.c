@@ -51,7 +51,7 @@ static void a_request_without_an_answer_does_not_keep_a_close_waiting(void **sta
     iskra_close(lun, closed, NULL);
     lossy_rounds(2);
     assert_int_equal(q->done_cnt, 0);
-    lossy.skew_ns += 5 * SECOND;
+    lossy.bent.skew_ns += 5 * SECOND;
     lossy_run_until(&closed_cnt, 1);
     req_was_canceled(q);
     req_free(q);

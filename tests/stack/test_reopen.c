@@ -19,6 +19,7 @@
 #include <iskra/iskra.h>
 #include <iskra/session.h>
 
+#include "stack/bent.h"
 #include "stack/rig.h"
 #include "stack/told.h"
 
@@ -28,36 +29,16 @@
 
 static struct rig *rig;
 static struct iskra *ctx;
-static struct iskra_platform platform;
-static uint64_t skew_ns;
-static uint64_t frozen_ns; /* not 0: time passes only when a test says so */
-static bool away;          /* nobody listens */
+static struct bent bent;
 static struct told told;
 static char isid[24]; /* the key; no other run of this test has the same */
-
-/* Time passes when a test says so, too. */
-static uint64_t skewed_now_ns(void *arg)
-{
-    return (frozen_ns > 0 ? frozen_ns : iskra_platform_posix()->now_ns(arg)) + skew_ns;
-}
-
-/* Wherever the URL leads: to the rig there is now. */
-static int connect_to_rig(void *arg, const struct sockaddr *addr, socklen_t len)
-{
-    struct sockaddr_in to;
-    assert_int_equal(len, sizeof(to));
-    memcpy(&to, addr, sizeof(to));
-    to.sin_port = htons(rig_port(rig));
-    return away ? -ECONNREFUSED
-                : iskra_platform_posix()->connect_start(arg, (struct sockaddr *)&to, len);
-}
 
 static struct iskra *initiator_new(void)
 {
     struct iskra *made;
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:reopen",
-                                 .platform = &platform,
+                                 .platform = &bent.pf,
                                  .event = told_take,
                                  .event_arg = &told};
     assert_int_equal(iskra_new(&opts, &made, NULL), 0);
@@ -66,12 +47,8 @@ static struct iskra *initiator_new(void)
 
 static int setup(void **state)
 {
-    platform = *iskra_platform_posix();
-    platform.now_ns = skewed_now_ns;
-    platform.connect_start = connect_to_rig;
-    away = false;
+    bent_init(&bent, &rig);
     told_forget(&told);
-    frozen_ns = 0;
     (void)snprintf(isid, sizeof(isid), "isid=80aa%08lx", (unsigned long)getpid());
     rig = rig_start(NULL);
     ctx = initiator_new();
@@ -169,9 +146,10 @@ static void all_are_right(void)
 /* So much time, in steps small enough for every timer. */
 static void pass(uint64_t ns)
 {
-    for (uint64_t until_ns = skew_ns + ns; skew_ns < until_ns;) {
-        uint64_t step_ns = SECOND / 4 < until_ns - skew_ns ? SECOND / 4 : until_ns - skew_ns;
-        skew_ns += step_ns;
+    for (uint64_t until_ns = bent.skew_ns + ns; bent.skew_ns < until_ns;) {
+        uint64_t step_ns =
+            SECOND / 4 < until_ns - bent.skew_ns ? SECOND / 4 : until_ns - bent.skew_ns;
+        bent.skew_ns += step_ns;
         for (int i = 0; i < 3; i++)
             assert_int_equal(iskra_run_once(ctx, 0), 0);
     }
@@ -191,7 +169,7 @@ static void a_target_that_is_restarted_in_the_middle_costs_time_and_nothing_else
         wait_for_all();
         all_are_right();
         told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, i + 1);
-        skew_ns += SECOND; /* each life was long enough to be of use */
+        bent.skew_ns += SECOND; /* each life was long enough to be of use */
     }
     iskra_session_info(lun, &after);
     assert_memory_equal(after.isid, before.isid, sizeof(after.isid));
@@ -233,17 +211,17 @@ static void away_for_119_seconds_nothing_fails(void **state)
 {
     struct iskra_lun *lun = open_lun(NULL);
     start(lun, ISKRA_READ);
-    away = true;
+    bent.away = true;
     restart();
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
-    frozen_ns = iskra_platform_posix()->now_ns(NULL);
+    bent.frozen_ns = iskra_platform_posix()->now_ns(NULL);
     pass(115 * SECOND);
     assert_true(done_cnt() < REQ_CNT); /* some may have been answered before the loss */
-    away = false;
+    bent.away = false;
     pass(4 * SECOND - SECOND / 2); /* the next try comes after 3.4 s at most */
     while (done_cnt() < REQ_CNT) {
         assert_int_equal(iskra_run_once(ctx, 5000000), 0);
-        skew_ns += 100000;
+        bent.skew_ns += 100000;
     }
     all_are_right();
     assert_int_equal(told_cnt(&told, ISKRA_EVENT_SESSION_GIVEN_UP), 0);
@@ -254,7 +232,7 @@ static void away_for_121_seconds_everything_fails_and_then_it_works_again(void *
 {
     struct iskra_lun *lun = open_lun(NULL);
     uint8_t block[512];
-    away = true;
+    bent.away = true;
     restart();
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     start(lun, ISKRA_READ);
@@ -269,7 +247,7 @@ static void away_for_121_seconds_everything_fails_and_then_it_works_again(void *
     }
     free(reqs);
     assert_true(iskra_read_sync(lun, block, sizeof(block), 0, NULL) < 0); /* at once */
-    away = false;
+    bent.away = false;
     pass(4 * SECOND);
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
     start(lun, ISKRA_WRITE);
@@ -299,20 +277,20 @@ static void who_opens_meanwhile_waits_as_long_as_requests_do(void **state)
         int status;
         struct iskra_lun *lun;
     } back = {0}, late = {0}, never = {0};
-    away = true;
+    bent.away = true;
     restart();
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     assert_int_equal(iskra_open(ctx, url("replacement_timeout=20"), opened, &back, NULL), 0);
     pass(10 * SECOND);
     assert_int_equal(back.cnt, 0);
-    away = false;
+    bent.away = false;
     pass(4 * SECOND);
     while (back.cnt == 0)
         assert_int_equal(iskra_run_once(ctx, 5000000000), 0);
     assert_int_equal(back.status, 0);
     assert_int_equal(iskra_close_sync(back.lun), 0);
 
-    away = true;
+    bent.away = true;
     restart();
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 2);
     assert_int_equal(iskra_open(ctx, url("replacement_timeout=20"), opened, &late, NULL), 0);
@@ -360,12 +338,12 @@ static void an_open_that_is_cut_at_any_moment_fails_fast_or_goes_on(void **state
 static void a_close_while_it_is_away_ends_at_once(void **state)
 {
     struct iskra_lun *lun = open_lun(NULL);
-    away = true;
+    bent.away = true;
     restart();
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
-    uint64_t before_ns = skewed_now_ns(NULL);
+    uint64_t before_ns = bent.pf.now_ns(&bent);
     assert_int_equal(iskra_close_sync(lun), 0);
-    assert_true(skewed_now_ns(NULL) - before_ns < 15 * SECOND); /* not for want of an answer */
+    assert_true(bent.pf.now_ns(&bent) - before_ns < 15 * SECOND); /* not for want of an answer */
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_CLOSED, 1);
 }
 

@@ -14,6 +14,7 @@
 #include <iskra/iskra.h>
 #include <iskra/session.h>
 
+#include "stack/bent.h"
 #include "stack/rig.h"
 #include "stack/told.h"
 
@@ -21,26 +22,9 @@
 
 static struct rig *rig;
 static struct iskra *ctx;
-static struct iskra_platform platform;
-static uint64_t skew_ns;
+static struct bent bent;
 static struct told told;
 static const char *fault; /* of the next rig; NULL: none */
-
-/* Time passes when a test says so, too. */
-static uint64_t skewed_now_ns(void *arg)
-{
-    return iskra_platform_posix()->now_ns(arg) + skew_ns;
-}
-
-/* Wherever the URL leads: to the rig there is now. */
-static int connect_to_rig(void *arg, const struct sockaddr *addr, socklen_t len)
-{
-    struct sockaddr_in to;
-    assert_int_equal(len, sizeof(to));
-    memcpy(&to, addr, sizeof(to));
-    to.sin_port = htons(rig_port(rig));
-    return iskra_platform_posix()->connect_start(arg, (struct sockaddr *)&to, len);
-}
 
 static void change(struct iskra_target_options *opts)
 {
@@ -52,12 +36,10 @@ static int setup(void **state)
 {
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:return",
-                                 .platform = &platform,
+                                 .platform = &bent.pf,
                                  .event = told_take,
                                  .event_arg = &told};
-    platform = *iskra_platform_posix();
-    platform.now_ns = skewed_now_ns;
-    platform.connect_start = connect_to_rig;
+    bent_init(&bent, &rig);
     told_forget(&told);
     fault = NULL;
     rig = rig_start(change);
@@ -76,19 +58,6 @@ static void restart(const char *spec)
     rig_stop(rig);
     fault = spec;
     rig = rig_start(change);
-}
-
-static int status_take(void *arg, const struct iskra_session_status *st)
-{
-    *(struct iskra_session_status *)arg = *st;
-    return 0;
-}
-
-static struct iskra_session_status status_now(void)
-{
-    struct iskra_session_status st;
-    assert_int_equal(iskra_sessions(ctx, status_take, &st), 0);
-    return st;
 }
 
 static struct iskra_lun *open_lun(const char *keys)
@@ -137,25 +106,25 @@ static void who_logs_in_and_does_not_say_what_it_is_is_given_up_until_it_does(vo
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     req_start(&q, lun);
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
-    while (status_now().in_flight_cnt > 0)
+    while (told_status(ctx).in_flight_cnt > 0)
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
-    struct iskra_session_status st = status_now();
+    struct iskra_session_status st = told_status(ctx);
     assert_string_equal(st.session_state, "LOGGED_IN");
     assert_int_equal(st.reopening, 0);
     assert_int_equal(st.checking_cnt, 1);
     assert_true(st.replacement_ns > 0 && st.replacement_ns <= (int64_t)(20 * SECOND));
     assert_int_equal(q.done_cnt, 0);
 
-    skew_ns += 20 * SECOND; /* it is asked again only once by then */
+    bent.skew_ns += 20 * SECOND; /* it is asked again only once by then */
     const struct iskra_event *ev = told_wait(&told, ctx, ISKRA_EVENT_SESSION_GIVEN_UP, 1);
     assert_non_null(strstr(ev->error.text, "logged in again, but 1 of its LUNs"));
     req_wait(&q);
     assert_int_equal(q.io.status, -ETIMEDOUT);
     assert_non_null(strstr(q.io.error.text, "has not told after a new login"));
-    assert_int_equal(status_now().replacement_ns, 0);
+    assert_int_equal(told_status(ctx).replacement_ns, 0);
 
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 2);
-    assert_int_equal(status_now().checking_cnt, 0);
+    assert_int_equal(told_status(ctx).checking_cnt, 0);
     req_start(&q, lun);
     req_wait(&q);
     assert_int_equal(q.io.status, 0);
@@ -170,7 +139,7 @@ static void who_is_closed_meanwhile_was_not_back(void **state)
 
     restart("sense=4/44/00:command(inquiry)");
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
-    skew_ns += 20 * SECOND;
+    bent.skew_ns += 20 * SECOND;
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_GIVEN_UP, 1);
     assert_int_equal(iskra_close_sync(lun), 0);
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_CLOSED, 1);

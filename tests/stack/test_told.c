@@ -13,6 +13,7 @@
 #include <iskra/iskra.h>
 #include <iskra/session.h>
 
+#include "stack/bent.h"
 #include "stack/rig.h"
 #include "stack/teller.h"
 #include "stack/told.h"
@@ -25,26 +26,18 @@ static struct rig *rig;
 static struct teller *teller;
 static struct iskra *ctx;
 static struct iskra_lun *lun;
-static struct iskra_platform platform;
-static uint64_t skew_ns;
+static struct bent bent;
 static struct told told;
-
-/* Time passes when a test says so, too. */
-static uint64_t skewed_now_ns(void *arg)
-{
-    return iskra_platform_posix()->now_ns(arg) + skew_ns;
-}
 
 static int setup(void **state)
 {
     struct iskra_options opts = {.size = sizeof(opts),
                                  .initiator_name = "iqn.2026-11.io.iskra.test:told",
-                                 .platform = &platform,
+                                 .platform = &bent.pf,
                                  .event = told_take,
                                  .event_arg = &told};
     struct iskra_error err = {0};
-    platform = *iskra_platform_posix();
-    platform.now_ns = skewed_now_ns;
+    bent_init(&bent, NULL);
     told_forget(&told);
     rig = rig_start(NULL);
     teller = teller_start(rig_port(rig));
@@ -60,19 +53,6 @@ static int teardown(void **state)
     teller_stop(teller);
     rig_stop(rig);
     return 0;
-}
-
-static int status_take(void *arg, const struct iskra_session_status *st)
-{
-    *(struct iskra_session_status *)arg = *st;
-    return 0;
-}
-
-static struct iskra_session_status status_now(void)
-{
-    struct iskra_session_status st;
-    assert_int_equal(iskra_sessions(ctx, status_take, &st), 0);
-    return st;
 }
 
 /* ---- requests, which must not notice ---- */
@@ -186,14 +166,14 @@ static void a_target_that_drops_the_session_is_left_alone_as_long_as_it_says(voi
         told_forget(&told);
         tell(&drop);
         told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
-        struct iskra_session_status st = status_now();
+        struct iskra_session_status st = told_status(ctx);
         assert_true(st.reopening);
         assert_int_equal(st.attempt, 0);
         assert_in_range(st.next_attempt_ns, 15 * SECOND, 20 * SECOND);
-        skew_ns += st.next_attempt_ns - SECOND;
+        bent.skew_ns += st.next_attempt_ns - SECOND;
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
         assert_null(told_first(&told, ISKRA_EVENT_SESSION_RECOVERED));
-        skew_ns += SECOND;
+        bent.skew_ns += SECOND;
         told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERED, 1);
         all_are_right();
     }
@@ -220,7 +200,7 @@ static void cut_and_wait(void)
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     while (told_first(&told, ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
-        skew_ns += SECOND / 50;
+        bent.skew_ns += SECOND / 50;
     }
 }
 
@@ -229,9 +209,9 @@ static void a_session_that_is_sent_elsewhere_waits_before_commands_are_repeated_
 {
     assert_true(at_port(teller_port(teller)));
     teller_redirect(teller, rig_port(rig), 1);
-    uint64_t before_ns = skewed_now_ns(NULL);
+    uint64_t before_ns = bent.pf.now_ns(&bent);
     cut_and_wait();
-    assert_true(skewed_now_ns(NULL) - before_ns >= 2 * SECOND);
+    assert_true(bent.pf.now_ns(&bent) - before_ns >= 2 * SECOND);
     assert_true(at_port(rig_port(rig)));
     assert_true(teller_redirected(teller) >= 1);
     all_are_right();
@@ -249,13 +229,13 @@ static void a_redirect_for_now_is_not_remembered(void **state)
     all_are_right();
     teller_redirect(teller, 0, 0);
     told_forget(&told);
-    skew_ns += SECOND; /* the life was long enough to be of use */
+    bent.skew_ns += SECOND; /* the life was long enough to be of use */
     start();
     teller_cut(other);
     told_wait(&told, ctx, ISKRA_EVENT_SESSION_RECOVERING, 1);
     while (told_first(&told, ISKRA_EVENT_SESSION_RECOVERED) == NULL) {
         assert_int_equal(iskra_run_once(ctx, SECOND / 100), 0);
-        skew_ns += SECOND / 50;
+        bent.skew_ns += SECOND / 50;
     }
     assert_true(at_port(teller_port(teller)));
     all_are_right();

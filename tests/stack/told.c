@@ -53,3 +53,16 @@ const struct iskra_event *told_wait(const struct told *t, struct iskra *ctx,
         assert_int_equal(iskra_run_once(ctx, ROUND_NS), 0);
     return last(t, kind);
 }
+
+static int status_take(void *arg, const struct iskra_session_status *st)
+{
+    *(struct iskra_session_status *)arg = *st;
+    return 0;
+}
+
+struct iskra_session_status told_status(struct iskra *ctx)
+{
+    struct iskra_session_status st = {0};
+    assert_int_equal(iskra_sessions(ctx, status_take, &st), 0);
+    return st;
+}

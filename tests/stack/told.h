@@ -4,6 +4,7 @@
 #define ISKRA_TESTS_TOLD_H
 
 #include <iskra/iskra.h>
+#include <iskra/session.h>
 
 #define TOLD_MAX 64u
 
@@ -20,5 +21,8 @@ const struct iskra_event *told_first(const struct told *t, enum iskra_event_kind
 /* Runs the initiator until there were so many of a kind, and returns the last one of them. */
 const struct iskra_event *told_wait(const struct told *t, struct iskra *ctx,
                                     enum iskra_event_kind kind, unsigned cnt);
+
+/* What the initiator's session says of itself now; it has one. */
+struct iskra_session_status told_status(struct iskra *ctx);
 
 #endif

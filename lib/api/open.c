@@ -42,6 +42,19 @@ static void open_failed(struct lun_open *o, int status, const struct iskra_error
     fn(arg, status, NULL, &story);
 }
 
+/* Every LUN of the session may have its depth of requests out. */
+static void set_tasks_aside(struct iskra_nexus *nexus)
+{
+    uint32_t cnt = 0;
+    ISKRA_LIST_FOREACH(l, &nexus->luns)
+    {
+        cnt += nexus->url.settings.queue_depth;
+        if (cnt >= nexus->url.settings.cmds_max)
+            break;
+    }
+    iskra_shost_set_tasks_aside(&nexus->host, cnt);
+}
+
 static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct iskra_error *err)
 {
     struct lun_open *o = arg;
@@ -56,6 +69,7 @@ static void scanned(void *arg, int status, struct iskra_sdev *sdev, const struct
     lun->sdev = sdev;
     sdev->queue_depth = o->nexus->url.settings.queue_depth;
     iskra_list_push_back(&o->nexus->luns, &lun->link);
+    set_tasks_aside(o->nexus);
     iskra_open_fn *fn = o->fn;
     void *fn_arg = o->arg;
     o->lun = NULL;

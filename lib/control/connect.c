@@ -109,6 +109,16 @@ static void try_next(struct iskra_initiator *ini)
     give_up(ini);
 }
 
+/* FNV-1a. Two places of one fingerprint would be taken for a circle, by a target that chose them.
+ */
+static uint64_t fingerprint(const struct iskra_target_address *where)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = where->host; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    return (hash ^ where->port) * UINT64_C(0x100000001b3);
+}
+
 static void resolved(void *arg, int status, const struct iskra_address *addrs, unsigned cnt,
                      const struct iskra_error *err)
 {
@@ -126,7 +136,7 @@ static void resolved(void *arg, int status, const struct iskra_address *addrs, u
 
 int iskra_initiator_connect(struct iskra_initiator *ini, struct iskra_error *err)
 {
-    ini->visited[ini->redirect_cnt] = ini->where;
+    ini->visited[ini->redirect_cnt] = fingerprint(&ini->where);
     ini->addr_cnt = ini->addr_index = 0;
     ini->deadline_ns = ini->round->now_ns + ini->cfg.login_timeout_ns;
     int ret = iskra_resolve_start(ini->round, ini->where.host, ini->where.port, resolved, ini,
@@ -175,7 +185,7 @@ static bool same_place(const struct iskra_target_address *a, const struct iskra_
 static bool visited(const struct iskra_initiator *ini, const struct iskra_target_address *where)
 {
     for (unsigned i = 0; i <= ini->redirect_cnt; i++) {
-        if (same_place(&ini->visited[i], where))
+        if (ini->visited[i] == fingerprint(where))
             return true;
     }
     return false;

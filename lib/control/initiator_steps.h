@@ -73,7 +73,7 @@ struct iskra_initiator {
     struct iskra_target_address first; /* what the user named */
     struct iskra_target_address home;  /* where the next login begins: permanent moves count */
     unsigned redirect_cnt;
-    struct iskra_target_address visited[ISKRA_REDIRECTS_MAX + 1];
+    uint64_t visited[ISKRA_REDIRECTS_MAX + 1]; /* fingerprints of what where has been */
     struct iskra_resolve *resolve;
     struct iskra_address addrs[ISKRA_ADDRESS_CNT_MAX];
     unsigned addr_cnt, addr_index;

@@ -27,8 +27,11 @@ static int create_session(struct request *rq)
     uint32_t cmds_max = rq->ev->u.create_session.cmds_max;
     if (cmds_max == 0)
         cmds_max = ISKRA_CMDS_MAX_DEFAULT;
+    uint32_t queue_depth = rq->ev->u.create_session.queue_depth;
+    if (queue_depth == 0)
+        queue_depth = cmds_max;
     int rc = s == NULL ? -ENOMEM
-                       : iskra_session_init(s, round, cls->sid, cmds_max,
+                       : iskra_session_init(s, round, cls->sid, cmds_max, queue_depth,
                                             rq->ev->u.create_session.initial_cmd_sn);
     if (rc != 0) {
         round->pf->free(round->pf->arg, s);

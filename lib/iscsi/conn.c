@@ -7,7 +7,7 @@
 #include "error.h"
 #include "iscsi/session.h"
 
-#define TX_PDU_CNT 64u /* to begin with (xmitworker.c) */
+#define TX_PDU_MIN 64u /* a large write is many, and one command */
 
 const char *iskra_conn_stage_name(enum iskra_conn_stage stage)
 {
@@ -49,7 +49,8 @@ int iskra_conn_create(struct iskra_session *s, uint32_t cid, struct iskra_conn *
     int rc = iskra_keepalive_init(conn);
     if (rc == 0)
         rc = iskra_tcp_conn_init(&conn->tcp, &iskra_conn_tcp_ops, pf, &s->round->trace,
-                                 (uint16_t)s->sid, TX_PDU_CNT);
+                                 (uint16_t)s->sid,
+                                 s->cmd_cnt < TX_PDU_MIN ? TX_PDU_MIN : s->cmd_cnt);
     conn->tcp.spare = &s->round->pdu_data;
     if (rc == 0 && iskra_list_empty(&s->pool))
         rc = -EBUSY;

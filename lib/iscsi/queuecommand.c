@@ -57,9 +57,7 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     enum iskra_host_byte host_byte = refusal(s);
     if (__builtin_expect(host_byte != ISKRA_DID_OK, 0))
         return answer(s, cmd, host_byte);
-    if (!iskra_session_window_open(s))
-        return ISKRA_TARGET_BUSY;
-    if (s->scsi_cnt >= s->scsi_cmds_room && !iskra_task_pool_grow(s))
+    if (!iskra_session_window_open(s) || s->scsi_cnt >= s->scsi_cmds_room)
         return ISKRA_TARGET_BUSY;
     struct iskra_conn *conn = s->leadconn;
     struct iskra_task *task = iskra_task_alloc(s, conn);

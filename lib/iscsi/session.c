@@ -81,7 +81,7 @@ static uint32_t power_of_two_below(uint32_t n)
 }
 
 int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid,
-                       uint32_t cmds_max, uint32_t initial_cmd_sn)
+                       uint32_t cmds_max, uint32_t queue_depth, uint32_t initial_cmd_sn)
 {
     if (cmds_max < ISKRA_CMDS_MIN)
         return -EINVAL;
@@ -91,7 +91,6 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
         .sid = sid,
         .state = ISKRA_SESSION_FREE,
         .cmds_max = cmds_max,
-        .scsi_cmds_max = cmds_max - ISKRA_MGMT_CMDS_MAX,
         /* RFC 7143 13: what holds until something else is negotiated. */
         .params = {.max_recv_data_len = ISKRA_CONN_BUF_LEN,
                    .max_xmit_data_len = 8192,
@@ -115,9 +114,10 @@ int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint3
     iskra_work_init(&s->refused_work, refused_run);
     iskra_trace_state_names(ISKRA_MACHINE_SESSION, state_names, ISKRA_SESSION_STATE_CNT);
     int rc = iskra_task_pool_init(s);
-    if (rc != 0)
-        return rc;
-    rc = iskra_tmf_init(s);
+    if (rc == 0)
+        rc = iskra_task_pool_set_aside(s, queue_depth);
+    if (rc == 0)
+        rc = iskra_tmf_init(s);
     if (rc != 0)
         iskra_task_pool_done(s);
     return rc;

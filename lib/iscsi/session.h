@@ -70,7 +70,7 @@ struct iskra_session {
     uint8_t age; /* 0..15 */
     struct iskra_cmd_window window;
     struct iskra_task_block *cmds;
-    uint32_t cmds_max, scsi_cmds_max;
+    uint32_t cmds_max;
     uint32_t cmd_cnt;          /* tasks that are there by now; <= cmds_max */
     uint32_t scsi_cmds_room;   /* of these, commands may hold that many */
     uint32_t scsi_cnt;         /* tasks that commands hold now; <= scsi_cmds_room */
@@ -89,10 +89,10 @@ struct iskra_session {
     uint64_t statsn_gaps;     /* counted, not fatal, up to the queue depth (decision 20) */
 };
 
-/* cmds_max < 16 is refused with -EINVAL, > 4096 clamped, else rounded down to a power of two. 0,
- * -EINVAL or -ENOMEM. */
+/* cmds_max < 16 is refused with -EINVAL, > 4096 clamped, else rounded down to a power of two.
+ * queue_depth: of a device; tasks for one are set aside. 0, -EINVAL or -ENOMEM. */
 int iskra_session_init(struct iskra_session *s, struct iskra_round *round, uint32_t sid,
-                       uint32_t cmds_max, uint32_t initial_cmd_sn);
+                       uint32_t cmds_max, uint32_t queue_depth, uint32_t initial_cmd_sn);
 void iskra_session_done(struct iskra_session *s);
 
 /* By its index, which is below cmd_cnt. */

@@ -165,20 +165,10 @@ static void xmit_failed(struct iskra_conn *conn, int rc)
     iskra_conn_failure(conn, ISKRA_CONN_XMIT_FAILED);
 }
 
-/* The ring has room for a PDU of each task. While it is not empty, or without memory for a larger
- * one, the one that is there does. */
-static void ring_enlarge(struct iskra_conn *conn)
-{
-    uint32_t want = conn->session->cmd_cnt;
-    if (conn->tcp.out.cnt < want)
-        (void)iskra_tcp_xmit_set_aside(&conn->tcp, want);
-}
-
 void iskra_xmitworker(struct iskra_work *work)
 {
     struct iskra_conn *conn = iskra_container_of(work, struct iskra_conn, xmitwork);
     ISKRA_STEP(&conn->session->round->trace, XMITWORKER, 0);
-    ring_enlarge(conn);
     bool more = true;
     while (more && !conn->tx_suspended && !conn->tx_full) {
         more = fill(conn);

@@ -160,7 +160,17 @@ void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *ses
         host->error = host->session->error;
     }
     host->session = session;
-    host->can_queue = session != NULL ? session->scsi_cmds_max : 0;
+    host->can_queue = session != NULL ? session->scsi_cmds_room : 0;
+}
+
+void iskra_shost_set_tasks_aside(struct iskra_shost *host, uint32_t cmnd_cnt)
+{
+    struct iskra_session *s = host->session;
+
+    if (s == NULL || s->scsi_cmds_room >= cmnd_cnt)
+        return;
+    (void)iskra_task_pool_set_aside(s, cmnd_cnt); /* else they share what there is */
+    host->can_queue = s->scsi_cmds_room;
 }
 
 static void host_block(void *arg)

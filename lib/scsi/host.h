@@ -97,6 +97,10 @@ void iskra_shost_init(struct iskra_shost *host, struct iskra_round *round,
 void iskra_shost_done(struct iskra_shost *host);
 void iskra_shost_set_session(struct iskra_shost *host, struct iskra_session *session);
 
+/* Its devices are to have so many commands out at once, if there is memory for that. It
+ * allocates: for when a device is opened, not for when it is used. */
+void iskra_shost_set_tasks_aside(struct iskra_shost *host, uint32_t cmnd_cnt);
+
 /* For iskra_class_set_host(class, &iskra_shost_class_ops, host). */
 extern const struct iskra_class_host_ops iskra_shost_class_ops;
 

@@ -230,9 +230,10 @@ static void report_done(struct iskra_report_luns *report, int status)
     struct iskra_scan *scan = iskra_container_of(report, struct iskra_scan, report);
     struct iskra_sdev *sdev = scan->sdev;
 
-    if (status == 0)
+    if (status == 0) {
         scan->stage = STAGE_LISTED;
-    else if (!iskra_probe_answered(&report->error))
+        iskra_shost_set_tasks_aside(scan->host, SIDE_BY_SIDE_MAX);
+    } else if (!iskra_probe_answered(&report->error))
         list_stop(scan, status, &report->error);
     else if (scan->stage == STAGE_REPORT_LUN_0)
         scan->stage = STAGE_REPORT_WELL_KNOWN;

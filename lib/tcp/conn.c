@@ -64,6 +64,14 @@ static const struct iskra_port_ops port_ops = {
     .sent = port_sent,
 };
 
+static uint32_t power_of_two_from(uint32_t n)
+{
+    uint32_t p = 1;
+    while (p < n)
+        p *= 2;
+    return p;
+}
+
 int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops *ops,
                         const struct iskra_platform *pf, struct iskra_trace *trace, uint16_t sid,
                         uint32_t tx_pdu_cnt)
@@ -75,10 +83,15 @@ int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops 
     conn->trace = trace;
     conn->pf = pf;
     conn->sid = sid;
-    int rc = iskra_tcp_xmit_set_aside(conn, tx_pdu_cnt);
-    if (rc == 0)
-        iskra_tcp_conn_reset(conn);
-    return rc;
+    conn->out.cnt = power_of_two_from(tx_pdu_cnt);
+    conn->out.ring = pf->alloc(pf->arg, conn->out.cnt * sizeof(*conn->out.ring));
+    conn->out.hdrs = pf->alloc(pf->arg, (conn->out.cnt + 1) * ISKRA_TX_HDR_LEN);
+    if (!conn->out.ring || !conn->out.hdrs) {
+        iskra_tcp_conn_done(conn);
+        return -ENOMEM;
+    }
+    iskra_tcp_conn_reset(conn);
+    return 0;
 }
 
 static void in_reset(struct iskra_tcp_conn *conn)
@@ -115,9 +128,14 @@ void iskra_tcp_conn_done(struct iskra_tcp_conn *conn)
 {
     if (!conn || !conn->pf)
         return;
-    if (conn->out.ring) /* else init failed and nothing is on loan */
+    if (conn->out.ring && conn->out.hdrs) /* else init failed and nothing is on loan */
         iskra_tcp_conn_reset(conn);
-    iskra_tcp_xmit_done(conn);
+    if (conn->out.ring)
+        conn->pf->free(conn->pf->arg, conn->out.ring);
+    if (conn->out.hdrs)
+        conn->pf->free(conn->pf->arg, conn->out.hdrs);
+    if (conn->out.copy.memory)
+        conn->pf->free(conn->pf->arg, conn->out.copy.memory);
     memset(conn, 0, sizeof(*conn));
 }
 

@@ -154,7 +154,7 @@ struct iskra_tcp_conn {
 };
 
 /* Sets everything aside; lengths are the RFC's defaults, digests off. 0 or -ENOMEM. tx_pdu_cnt:
- * PDUs that can be queued for sending at once, for a start (xmit.h). */
+ * PDUs that can be queued for sending at once (rounded up to a power of two). */
 int iskra_tcp_conn_init(struct iskra_tcp_conn *conn, const struct iskra_tcp_ops *ops,
                         const struct iskra_platform *pf, struct iskra_trace *trace, uint16_t sid,
                         uint32_t tx_pdu_cnt);

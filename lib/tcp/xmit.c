@@ -19,46 +19,6 @@ static struct iskra_tx_pdu *slot(const struct iskra_tcp_out *out, uint32_t i)
     return &out->ring[i & (out->cnt - 1)];
 }
 
-static uint32_t power_of_two_from(uint32_t n)
-{
-    uint32_t p = 1;
-    while (p < n)
-        p *= 2;
-    return p;
-}
-
-int iskra_tcp_xmit_set_aside(struct iskra_tcp_conn *conn, uint32_t pdu_cnt)
-{
-    struct iskra_tcp_out *out = &conn->out;
-    const struct iskra_platform *pf = conn->pf;
-    if (iskra_tcp_xmit_pending(conn))
-        return -EBUSY;
-    uint32_t cnt = power_of_two_from(pdu_cnt);
-    struct iskra_tx_pdu *ring = pf->alloc(pf->arg, cnt * sizeof(*ring));
-    uint8_t *hdrs = pf->alloc(pf->arg, (size_t)(cnt + 1) * ISKRA_TX_HDR_LEN);
-    if (!ring || !hdrs) {
-        pf->free(pf->arg, ring);
-        pf->free(pf->arg, hdrs);
-        return -ENOMEM;
-    }
-    pf->free(pf->arg, out->ring);
-    pf->free(pf->arg, out->hdrs);
-    out->ring = ring;
-    out->hdrs = hdrs;
-    out->hdr_at = 0;
-    out->cnt = cnt;
-    return 0;
-}
-
-void iskra_tcp_xmit_done(struct iskra_tcp_conn *conn)
-{
-    const struct iskra_platform *pf = conn->pf;
-    pf->free(pf->arg, conn->out.ring);
-    pf->free(pf->arg, conn->out.hdrs);
-    pf->free(pf->arg, conn->out.copy.memory);
-    conn->out = (struct iskra_tcp_out){0};
-}
-
 uint32_t iskra_tcp_xmit_room(const struct iskra_tcp_conn *conn)
 {
     return conn->out.cnt - (conn->out.tail - conn->out.head);

@@ -55,11 +55,6 @@ struct iskra_tcp_out {
     uint8_t long_hdr[ISKRA_TX_LONG_HDR_LEN];
 };
 
-/* A ring for so many PDUs (rounded up to a power of two), the first or another in its place. 0,
- * -ENOMEM, or -EBUSY while PDUs are queued: all is as it was. */
-int iskra_tcp_xmit_set_aside(struct iskra_tcp_conn *conn, uint32_t pdu_cnt);
-void iskra_tcp_xmit_done(struct iskra_tcp_conn *conn);
-
 uint32_t iskra_tcp_xmit_room(const struct iskra_tcp_conn *conn); /* PDUs that can be queued now */
 bool iskra_tcp_xmit_pending(const struct iskra_tcp_conn *conn);
 

@@ -13,7 +13,7 @@
 
 #include "round.h"
 
-#define ISKRA_ADDRESS_CNT_MAX 64u
+#define ISKRA_ADDRESS_CNT_MAX 32u
 #define ISKRA_ADDRESS_TEXT    64u
 
 struct iskra_address {

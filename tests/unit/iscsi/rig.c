@@ -207,7 +207,7 @@ static void sink_event(void *arg, const struct iskra_uevent *uev, const uint8_t 
 
 /* ---- life ---- */
 
-struct rig *rig_new(uint32_t cmds_max)
+struct rig *rig_new_of_depth(uint32_t cmds_max, uint32_t queue_depth)
 {
     struct rig *r = calloc(1, sizeof(*r));
     assert_non_null(r);
@@ -232,7 +232,9 @@ struct rig *rig_new(uint32_t cmds_max)
     iskra_class_set_host(&r->cls, &host_ops, r);
     struct iskra_uevent ev = {
         .type = ISKRA_UEVENT_CREATE_SESSION,
-        .u.create_session = {.initial_cmd_sn = RIG_CMD_SN, .cmds_max = cmds_max},
+        .u.create_session = {.initial_cmd_sn = RIG_CMD_SN,
+                             .cmds_max = cmds_max,
+                             .queue_depth = queue_depth},
     };
     assert_int_equal(rig_request(r, &ev, NULL, NULL, 0), 0);
     assert_int_equal(ev.sid, RIG_SID);
@@ -241,9 +243,13 @@ struct rig *rig_new(uint32_t cmds_max)
     return r;
 }
 
-struct rig *rig_logged_in(uint32_t cmds_max)
+struct rig *rig_new(uint32_t cmds_max)
 {
-    struct rig *r = rig_new(cmds_max);
+    return rig_new_of_depth(cmds_max, 0);
+}
+
+void rig_log_in(struct rig *r)
+{
     assert_int_equal(rig_bind(r), 0);
     assert_int_equal(rig_set_param(r, ISKRA_PARAM_EXP_STATSN, RIG_STAT_SN), 0);
     assert_int_equal(rig_set_param(r, ISKRA_PARAM_MAX_RECV_DLENGTH, 65536), 0);
@@ -251,6 +257,12 @@ struct rig *rig_logged_in(uint32_t cmds_max)
     /* What the Login Responses would have said. */
     uint32_t cmds = rig_session(r)->cmds_max;
     iskra_window_update(&rig_session(r)->window, RIG_CMD_SN, RIG_CMD_SN + cmds - 1);
+}
+
+struct rig *rig_logged_in(uint32_t cmds_max)
+{
+    struct rig *r = rig_new(cmds_max);
+    rig_log_in(r);
     return r;
 }
 

@@ -84,8 +84,10 @@ struct rig {
 
 /* Class, session (cmds_max 0: 128) and connection; not bound. Allocated: free with rig_free. */
 struct rig *rig_new(uint32_t cmds_max);
+struct rig *rig_new_of_depth(uint32_t cmds_max, uint32_t queue_depth);
 /* The same, bound and started. */
 struct rig *rig_logged_in(uint32_t cmds_max);
+void rig_log_in(struct rig *r);
 void rig_free(struct rig *r);
 
 struct iskra_session *rig_session(struct rig *r);

@@ -116,7 +116,7 @@ static void management_tasks_are_kept_back(void **state)
 {
     struct rig *r = rig_logged_in(32);
     struct iskra_session *s = rig_session(r);
-    assert_int_equal(s->scsi_cmds_max, 32 - 15);
+    assert_int_equal(s->scsi_cmds_room, 32 - 15);
     static struct rig_cmd cmds[18];
     for (int i = 0; i < 18; i++) {
         rig_cmd_init(r, &cmds[i], ISKRA_DIR_NONE, 0);

@@ -16,24 +16,25 @@ static void sizes_are_checked_clamped_and_rounded(void **state)
     struct rig *r = rig_new(16);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct iskra_session s;
-        assert_int_equal(iskra_session_init(&s, &r->round, 1, rows[i].asked, 0), rows[i].rc);
+        assert_int_equal(iskra_session_init(&s, &r->round, 1, rows[i].asked, UINT32_MAX, 0),
+                         rows[i].rc);
         if (rows[i].rc != 0)
             continue;
         assert_int_equal(s.cmds_max, rows[i].cmds_max);
-        assert_int_equal(s.scsi_cmds_max, rows[i].cmds_max - 15);
+        assert_int_equal(s.scsi_cmds_room, rows[i].cmds_max - 15);
         assert_int_equal(s.state, ISKRA_SESSION_FREE);
         iskra_session_done(&s);
     }
     rig_free(r);
 }
 
-static void first_block_of_tasks_is_there_at_once_and_all_free(void **state)
+static void tasks_for_the_queue_depth_are_there_at_once_and_all_free(void **state)
 {
     struct rig *r = rig_new(16);
     unsigned before = r->alloc_cnt;
     struct iskra_session s;
-    assert_int_equal(iskra_session_init(&s, &r->round, 1, 64, 0xffffffff), 0);
-    assert_int_equal(r->alloc_cnt - before, 2);
+    assert_int_equal(iskra_session_init(&s, &r->round, 1, 64, 17, 0xffffffff), 0);
+    assert_int_equal(r->alloc_cnt - before, 3); /* of blocks, and two of 16 tasks */
     unsigned cnt = 0;
     ISKRA_LIST_FOREACH(l, &s.pool)
     assert_int_equal(iskra_container_of(l, struct iskra_task, link)->index, cnt++);
@@ -171,7 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_checked_clamped_and_rounded),
-        cmocka_unit_test(first_block_of_tasks_is_there_at_once_and_all_free),
+        cmocka_unit_test(tasks_for_the_queue_depth_are_there_at_once_and_all_free),
         cmocka_unit_test(no_memory_is_an_if_error_and_leaks_nothing),
         cmocka_unit_test(state_table_is_the_written_one),
         cmocka_unit_test(change_of_state_is_traced_by_name),

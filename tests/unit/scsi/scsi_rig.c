@@ -34,6 +34,12 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     return ISKRA_QUEUED;
 }
 
+int iskra_task_pool_set_aside(struct iskra_session *s, uint32_t cmnd_cnt)
+{
+    rig_of_session(s)->aside_cnt = cmnd_cnt;
+    return 0;
+}
+
 enum iskra_eh_verdict iskra_eh_cmd_timed_out(struct iskra_session *s, struct iskra_cmnd *cmd)
 {
     (void)cmd;
@@ -152,7 +158,7 @@ int rig_setup(void **state)
     assert_int_equal(iskra_trace_init(&r->round.trace, &r->pf, 64), 0);
     r->session.round = &r->round;
     r->session.state = ISKRA_SESSION_LOGGED_IN;
-    r->session.scsi_cmds_max = 113;
+    r->session.scsi_cmds_room = 113;
     r->session.sid = 1;
     r->session.cls = (struct iskra_class *)(void *)&r->ready_cnt;
     iskra_shost_init(&r->host, &r->round, &host_ops, r);

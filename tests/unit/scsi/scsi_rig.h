@@ -89,6 +89,7 @@ struct rig {
     enum iskra_queue_status refuse; /* what queuecommand says, instead of taking it */
     bool held;                      /* what queuecommand takes stays in the session's queue */
     unsigned refused_cnt;
+    uint32_t aside_cnt;  /* tasks are set aside for so many commands */
     unsigned window_len; /* so many commands out close the command window; 0: it is always open */
     unsigned abort_cnt;  /* commands that the session was asked to abort */
     bool keeps_memory;   /* a driver receives into what was sent, and cannot stop */

@@ -162,6 +162,7 @@ static void thousands_of_luns_are_looked_at_side_by_side_each_with_as_many_comma
     assert_int_equal(t->entry_cnt, FAKE_LUN_MAX);
     assert_int_equal(asked_total(t), FAKE_LUN_MAX * of_one + 2);
     assert_int_equal(t->in_flight_max, t->rig->host.can_queue);
+    assert_int_equal(t->rig->aside_cnt, 128);
     char line[160];
     snprintf(line, sizeof(line), "scan: %u LUNs in 0.000 s, %u commands, at most %u in flight",
              FAKE_LUN_MAX, asked_total(t), t->in_flight_max);

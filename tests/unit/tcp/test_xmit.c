@@ -128,27 +128,6 @@ static void a_full_ring_says_so(void **state)
     stream_done(&wire);
 }
 
-static void an_empty_ring_can_be_exchanged_for_a_larger_one(void **state)
-{
-    struct fake *f = *state;
-    uint8_t hdr[ISKRA_BHS_LEN] = {ISKRA_OP_NOP_OUT};
-    f->conn.out.head = f->conn.out.tail = 13; /* somewhere */
-    for (unsigned nth = 0; nth < 2; nth++) {
-        f->allocs_left = nth;
-        assert_int_equal(iskra_tcp_xmit_set_aside(&f->conn, 33), -ENOMEM);
-        assert_int_equal(iskra_tcp_xmit_room(&f->conn), 16);
-    }
-    f->allocs_left = 2;
-    assert_int_equal(iskra_tcp_xmit_set_aside(&f->conn, 33), 0);
-    for (int i = 0; i < 64; i++)
-        assert_int_equal(iskra_tcp_xmit_task(&f->conn, NULL, hdr, sizeof(hdr), NULL, 0), 0);
-    assert_int_equal(iskra_tcp_xmit_room(&f->conn), 0);
-    assert_int_equal(iskra_tcp_xmit_set_aside(&f->conn, 128), -EBUSY);
-    iskra_tcp_sent(&f->conn, 64 * sizeof(hdr));
-    f->conn.out.octets = 0;
-    check_random_pdus(f, 7, 1000);
-}
-
 static void the_ring_index_may_wrap(void **state)
 {
     struct fake *f = *state;
@@ -272,7 +251,6 @@ int main(void)
         cmocka_unit_test(any_partial_sends_give_the_plain_encoding),
         FAKE_TEST(nothing_queued_nothing_offered),
         FAKE_TEST(a_full_ring_says_so),
-        FAKE_TEST(an_empty_ring_can_be_exchanged_for_a_larger_one),
         FAKE_TEST(the_ring_index_may_wrap),
         FAKE_TEST(a_task_is_lent_until_its_last_byte_is_sent),
         FAKE_TEST(a_reset_forgets_what_is_half_sent),

@@ -84,6 +84,8 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     }
     iskra_waits_window_accepts(&s->waits, s->round->now_ns, s->scsi_cnt);
     s->scsi_cnt++;
+    if (cmd->dir == ISKRA_DIR_READ)
+        conn->tcp.port.awaited_len += cmd->transfer_len;
     s->window.queued_cmd_sn++;
     iskra_list_push_back(&conn->cmdqueue, &task->link);
     iskra_conn_kick_xmit(conn);

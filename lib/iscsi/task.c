@@ -63,10 +63,21 @@ static void login_data_return(struct iskra_conn *conn)
     conn->login_data = NULL;
 }
 
+/* The other half of what queuecommand has added. */
+static void data_not_awaited(struct iskra_task *task)
+{
+    struct iskra_port *port = &task->conn->tcp.port;
+    if (task->cmd->dir == ISKRA_DIR_READ)
+        port->awaited_len -= task->cmd->transfer_len;
+    assert(task->session->scsi_cnt > 1 || port->awaited_len == 0);
+}
+
 static void task_free(struct iskra_task *task)
 {
     struct iskra_session *s = task->session;
     struct iskra_cmnd *cmd = task->cmd;
+    if (cmd != NULL)
+        data_not_awaited(task);
     task->cmd = NULL;
     iskra_keepalive_task_gone(task->conn, task);
     if (task->ping != NULL)

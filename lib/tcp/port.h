@@ -59,6 +59,7 @@ struct iskra_port_ops {
 struct iskra_port {
     const struct iskra_port_ops *ops;
     struct iskra_trace *trace;
+    uint64_t awaited_len; /* bytes that the reads not yet ended ask for: how much to expect */
 };
 
 struct iskra_transport_ops {

@@ -205,7 +205,7 @@ static void serve_event(struct iskra_epoll *d, const struct epoll_event *ev)
         break;
     case EVENT_STREAM: {
         struct iskra_stream *stream = target;
-        iskra_list_remove(&stream->link); /* its turn is now */
+        iskra_list_remove(&stream->link); /* its turn is now, and no other one in this poll */
         iskra_epoll_serve_stream(d, stream, ev->events);
         break;
     }
@@ -304,7 +304,10 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     iskra_epoll_free_unbound(d);
     int ret = next_events(d, timeout_ns);
     d->polling = true;
-    int served = iskra_epoll_serve_ready(d);
+    struct iskra_list due;
+    iskra_list_init(&due);
+    iskra_list_splice_back(&due, &d->ready);
+    int served = 0;
     if (d->receiver != NULL)
         served += iskra_epoll_serve_arrived(d);
     for (unsigned i = 0; i < d->event_cnt; i++) {
@@ -314,6 +317,7 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
         served += (ev.data.u64 & EVENT_KIND_MASK) != EVENT_STRUCK;
     }
     d->event_cnt = 0;
+    served += iskra_epoll_serve_ready(d, &due);
     d->polling = false;
     if (d->receiver != NULL)
         d->receiver->ops->submit(d->receiver);

@@ -53,8 +53,8 @@ extern const struct iskra_transport_ops iskra_uring_transport_ops; /* with a rec
 /* An event of a socket: it has its turn. */
 void iskra_epoll_serve_stream(struct iskra_epoll *d, struct iskra_stream *stream, uint32_t events);
 
-/* Sockets that had more than their share last time. How many. */
-int iskra_epoll_serve_ready(struct iskra_epoll *d);
+/* Sockets that had more than their share last time, and have had no turn in this one. How many. */
+int iskra_epoll_serve_ready(struct iskra_epoll *d, struct iskra_list *due);
 
 /* Sockets for which the receiver has received. How many. */
 int iskra_epoll_serve_arrived(struct iskra_epoll *d);

@@ -52,15 +52,11 @@ void iskra_epoll_serve_stream(struct iskra_epoll *d, struct iskra_stream *stream
         let_wait(d, stream);
 }
 
-/* Sockets that had more than their share last time. Each once: those that still have more go back
- * to the end. */
-int iskra_epoll_serve_ready(struct iskra_epoll *d)
+/* Those that still have more go back to the end of d->ready. */
+int iskra_epoll_serve_ready(struct iskra_epoll *d, struct iskra_list *due)
 {
     int served = 0;
-    struct iskra_list now;
-    iskra_list_init(&now);
-    iskra_list_splice_back(&now, &d->ready);
-    for (struct iskra_list *l; (l = iskra_list_pop_front(&now)) != NULL; served++)
+    for (struct iskra_list *l; (l = iskra_list_pop_front(due)) != NULL; served++)
         iskra_epoll_serve_stream(d, iskra_container_of(l, struct iskra_stream, link), 0);
     return served;
 }

@@ -88,11 +88,12 @@ static size_t window_read(struct iskra_stream *stream, ssize_t n, size_t room)
 }
 
 /* One read. Returns the bytes it brought, or 0 when this turn is over. */
-static size_t read_once(struct iskra_stream *stream, uint8_t *staging)
+static size_t read_once(struct iskra_stream *stream, uint8_t *staging, size_t share)
 {
     struct iovec iov[ISKRA_RECV_IOV_MAX];
     size_t room;
-    int iov_cnt = iskra_stream_window(stream, staging, ISKRA_STAGING_LEN, iov, &room);
+    size_t staging_len = share < ISKRA_STAGING_LEN ? share : ISKRA_STAGING_LEN;
+    int iov_cnt = iskra_stream_window(stream, staging, staging_len, iov, &room);
     if (iov_cnt == 0)
         return 0;
 
@@ -103,14 +104,25 @@ static size_t read_once(struct iskra_stream *stream, uint8_t *staging)
     return window_read(stream, n < 0 ? -errno : n, room);
 }
 
+/* Only a part of what is awaited: then what it completes and starts goes out while the peer still
+ * sends the rest, and both work at the same time. Parts too small cost more calls than that gains.
+ */
+static size_t round_share(const struct iskra_port *port)
+{
+    uint64_t share = port->awaited_len / ISKRA_ROUND_PARTS;
+    if (share < ISKRA_ROUND_RECV_MIN)
+        return ISKRA_ROUND_RECV_MIN;
+    return share < ISKRA_ROUND_RECV_MAX ? share : ISKRA_ROUND_RECV_MAX;
+}
+
 /* notes F9: tcp_read_sock, which calls the port's recv(). A socket that is never empty gives way to
  * the others after its share of the round. */
 static void read_sock(struct iskra_stream *stream, uint8_t *staging)
 {
     ISKRA_STEP(stream->sock.port->trace, READ_SOCK, 0);
-    size_t total = 0;
-    for (int i = 0; i < ISKRA_ROUND_READS && total < ISKRA_ROUND_RECV_LEN; i++) {
-        size_t n = read_once(stream, staging);
+    size_t total = 0, share = round_share(stream->sock.port);
+    for (int i = 0; i < ISKRA_ROUND_READS && total < share; i++) {
+        size_t n = read_once(stream, staging, share);
         total += n;
         if (n == 0 || !iskra_stream_pending(stream))
             return;

@@ -14,8 +14,13 @@
 #define ISKRA_RECV_IOV_MAX    64
 #define ISKRA_SEND_IOV_CNT    512
 #define ISKRA_SEND_WINDOW_LEN (256u * 1024u)
-#define ISKRA_ROUND_READS     16              /* one socket's share of a round: system calls */
-#define ISKRA_ROUND_RECV_LEN  (1024u * 1024u) /* and bytes */
+
+/* One socket's share of a round: system calls, and bytes, which are one of so many parts of those
+ * that its port awaits. */
+#define ISKRA_ROUND_READS    16
+#define ISKRA_ROUND_PARTS    4
+#define ISKRA_ROUND_RECV_MIN (64u * 1024u)
+#define ISKRA_ROUND_RECV_MAX (1024u * 1024u)
 
 struct iskra_stream {
     struct iskra_sock sock; /* first: what the layers above hold */

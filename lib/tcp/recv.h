@@ -31,10 +31,10 @@ struct iskra_tcp_conn;
 #define ISKRA_MAX_RECV_DATA_LEN_DEFAULT 8192u
 #define ISKRA_MAX_BURST_LEN_DEFAULT     262144u
 
-/* A segment's rest of at least this much is received straight into its final place. Below, one more
- * receive call (about 1 us with its window) costs more than copying the bytes out of staging (some
- * 25 ns per KiB). */
-#define ISKRA_DIRECT_RECV_MIN (16u * 1024u)
+/* A segment's rest of at least this much is received straight into its final place. Below, a
+ * receive call of its own (about 1 us with its window) costs more than copying the bytes out of
+ * staging (some 25 ns per KiB), and brings less at once. */
+#define ISKRA_DIRECT_RECV_MIN (32u * 1024u)
 
 /* Staging behind a direct window: room for pad, digest, the next header and its digest, a SCSI
  * Response after that, and little more, since payload that lands here is copied although it could

@@ -122,20 +122,20 @@ static void when_entries_run_out_no_staging_follows(void **state)
 {
     struct fake *f = *state;
     struct stream s = {0};
-    struct fake_task *task = fake_put_read(f, &s, 60000, 1);
+    struct fake_task *task = fake_put_read(f, &s, 120000, 1);
     uint8_t *m = task->memory;
-    const struct iovec list[] = {{m, 20000}, {m + 20000, 20000}, {m + 40000, 20000}};
+    const struct iovec list[] = {{m, 40000}, {m + 40000, 40000}, {m + 80000, 40000}};
     memcpy(task->iov, list, sizeof(list));
     task->iov_cnt = 3;
     fake_task_restart(task);
     receive_header(f, &s);
     int cnt = iskra_tcp_recv_window(&f->conn, f->staging, sizeof(f->staging), iov, 3);
     assert_int_equal(cnt, 2); /* one is kept for staging, which must not stand before the third */
-    assert_int_equal(receive(f, 2, s.bytes + ISKRA_BHS_LEN, 40000), 0);
+    assert_int_equal(receive(f, 2, s.bytes + ISKRA_BHS_LEN, 80000), 0);
     assert_int_equal(window(f), 2);
-    assert_ptr_equal(iov[0].iov_base, m + 40000);
-    assert_int_equal(receive(f, 2, s.bytes + ISKRA_BHS_LEN + 40000, 20000), 0);
-    assert_memory_equal(m, s.bytes + ISKRA_BHS_LEN, 60000);
+    assert_ptr_equal(iov[0].iov_base, m + 80000);
+    assert_int_equal(receive(f, 2, s.bytes + ISKRA_BHS_LEN + 80000, 40000), 0);
+    assert_memory_equal(m, s.bytes + ISKRA_BHS_LEN, 120000);
     stream_done(&s);
 }
 

@@ -33,6 +33,7 @@ enum {
     OPTION_CHAP_BASE64,
     OPTION_OPEN_DISCOVERY,
     OPTION_FAULT,
+    OPTION_BUSY_POLL,
     OPTION_NUMBERS, /* and on: the table below */
 };
 
@@ -56,7 +57,8 @@ static const struct {
 };
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "lun_cnt is set as the others are");
 
-#define LISTEN_MAX 8
+#define LISTEN_MAX       8
+#define BUSY_POLL_US_MAX 1000000u /* as the key busy_poll_us of a URL */
 
 struct target_args {
     struct iskra_target_options options;
@@ -64,6 +66,7 @@ struct target_args {
     const char **portals, **faults;
     const char *listen[LISTEN_MAX];
     unsigned listen_cnt;
+    uint64_t busy_poll_us;
     struct cli_secret password, mutual_password;
 };
 
@@ -99,6 +102,15 @@ static int backend_take(const struct cli *cli, const struct cli_given *given,
         backend->path = given->value;
         return CLI_OK;
     }
+}
+
+static int busy_poll_take(const struct cli *cli, const char *value, struct target_args *args)
+{
+    int exit_code = cli_size_option(cli, "busy-poll", value, &args->busy_poll_us);
+    if (!exit_code && args->busy_poll_us > BUSY_POLL_US_MAX)
+        exit_code =
+            cli_usage(cli, "--busy-poll %s: more than %u microseconds", value, BUSY_POLL_US_MAX);
+    return exit_code;
 }
 
 /* As the key `auth` of a URL writes them. */
@@ -193,6 +205,8 @@ static int option_take(const struct cli *cli, const struct cli_given *given,
     case OPTION_FAULT:
         args->faults[args->options.fault_cnt++] = given->value;
         return CLI_OK;
+    case OPTION_BUSY_POLL:
+        return busy_poll_take(cli, given->value, args);
     case OPTION_PORTAL:
         args->portals[args->options.portal_cnt++] = given->value;
         return CLI_OK;
@@ -307,6 +321,7 @@ static int target_serve(const struct cli *cli, struct target_args *args, int sto
         iskra_target_free(target);
         return cli_fail(cli, rc, &err);
     }
+    iskra_target_portal_busy_poll(portal, args->busy_poll_us * 1000);
     int exit_code = portal_serve(cli, args, portal, stop_fd);
     struct iskra_target_stats stats;
     iskra_target_stats(target, &stats);
@@ -373,6 +388,7 @@ static const struct cli_option options[] = {
     {"chap-single", NULL, OPTION_CHAP_SINGLE, "refuse an initiator that offers several"},
     {"chap-base64", NULL, OPTION_CHAP_BASE64, "write binary values in base64"},
     {"open-discovery", NULL, OPTION_OPEN_DISCOVERY, "discovery without CHAP"},
+    {"busy-poll", "US", OPTION_BUSY_POLL, "look for more for so long before sleeping [0]"},
     {"fault", "SPEC", OPTION_FAULT, "what shall go wrong: iskra-faults(7), --fault help"},
     {0},
 };

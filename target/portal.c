@@ -45,6 +45,7 @@ struct iskra_target_portal {
     struct iskra_target *target;
     int epoll_fd;
     uint64_t now_ns, next_ns; /* next_ns: no deadline is earlier */
+    uint64_t busy_poll_ns, look_until_ns;
     struct iskra_list sockets;
     struct socket listeners[LISTENER_MAX];
     char addresses[LISTENER_MAX][ADDRESS_TEXT_MAX];
@@ -88,6 +89,11 @@ int iskra_target_portal_new(struct iskra_target *target, struct iskra_target_por
     }
     *ret_portal = portal;
     return 0;
+}
+
+void iskra_target_portal_busy_poll(struct iskra_target_portal *portal, uint64_t ns)
+{
+    portal->busy_poll_ns = ns;
 }
 
 static int listener_open(const struct sockaddr *addr, socklen_t len)
@@ -362,6 +368,20 @@ static int wait_ms(const struct iskra_target_portal *portal)
     return ms < 60000 ? (int)ms : 60000;
 }
 
+/* What happened last is followed by something else soon: no sleep until then, for a while. */
+static int next_events(struct iskra_target_portal *portal, struct epoll_event *events)
+{
+    portal->now_ns = clock_ns();
+    bool busily = portal->now_ns < portal->look_until_ns;
+    int cnt = epoll_wait(portal->epoll_fd, events, EVENT_MAX, busily ? 0 : wait_ms(portal));
+    if (cnt < 0)
+        return -errno;
+    portal->now_ns = clock_ns();
+    if (cnt > 0)
+        portal->look_until_ns = portal->now_ns + portal->busy_poll_ns;
+    return cnt;
+}
+
 int iskra_target_portal_run(struct iskra_target_portal *portal, int stop_fd,
                             struct iskra_error *err)
 {
@@ -373,13 +393,11 @@ int iskra_target_portal_run(struct iskra_target_portal *portal, int stop_fd,
     bool stopped = false;
     while (!stopped) {
         struct epoll_event events[EVENT_MAX];
-        portal->now_ns = clock_ns();
-        int cnt = epoll_wait(portal->epoll_fd, events, EVENT_MAX, wait_ms(portal));
-        if (cnt < 0 && errno != EINTR) {
-            rc = iskra_fail(err, ISKRA_E_SYSTEM, errno, "epoll_wait: %s", strerror(errno));
+        int cnt = next_events(portal, events);
+        if (cnt < 0 && cnt != -EINTR) {
+            rc = iskra_fail(err, ISKRA_E_SYSTEM, -cnt, "epoll_wait: %s", strerror(-cnt));
             break;
         }
-        portal->now_ns = clock_ns();
         /* A socket is freed only by its own event, of which there is one per round. */
         for (int i = 0; i < cnt; i++) {
             struct socket *s = events[i].data.ptr;

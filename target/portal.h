@@ -23,6 +23,10 @@ int iskra_target_portal_new(struct iskra_target *target, struct iskra_target_por
 int iskra_target_portal_listen(struct iskra_target_portal *portal, const char *address,
                                struct iskra_error *err);
 
+/* Looks for more for so long after something has come, instead of sleeping; 0, as at first: sleeps
+ * at once. Initiators get their answers sooner, for a core of its own. Before _run(). */
+void iskra_target_portal_busy_poll(struct iskra_target_portal *portal, uint64_t ns);
+
 /* The actual address of a listener as "ADDR:PORT", NULL beyond the last. Valid until _free(). */
 const char *iskra_target_portal_address(const struct iskra_target_portal *portal, unsigned index);
 

@@ -77,6 +77,20 @@ def a_mix_tells_of_both_directions_and_together():
     assert 0.6 < read["iops"] / report["iops"] < 0.8, "%f are reads" % (read["iops"] / report["iops"])
 
 
+def sleeps(target):
+    """How often it has gone to sleep since its start."""
+    with open("/proc/%d/status" % target.process.pid, encoding="utf-8") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", f.read(), re.M).group(1))
+
+
+@test
+def a_target_told_to_look_busily_does_not_sleep_between_requests():
+    with serve("--null", str(SIZE), "--busy-poll", "500000") as target:
+        report = measured(target, "--qd", "1", "--time", "0.5")
+        requests = report["iops"] * report["seconds"]
+        assert sleeps(target) < requests / 10, "%d sleeps, %d requests" % (sleeps(target), requests)
+
+
 @test
 def every_pattern_runs_and_reads_change_nothing():
     with tempfile.NamedTemporaryFile() as disk:

@@ -149,7 +149,7 @@ static void receive(struct canned_conn *conn)
 static void turn(struct canned *c)
 {
     bench_turn(c->b);
-    uint32_t cnt = bench_set_wait(&c->set, c->b->spin);
+    uint32_t cnt = bench_set_wait(&c->set, c->b->spin ? BENCH_LOOKS_MAX : 0);
     for (uint32_t i = 0; i < cnt; i++)
         receive(c->set.ready[i]);
 }

@@ -70,15 +70,17 @@ void bench_set_add(struct bench_set *set, int fd, void *conn)
     set->cnt++;
 }
 
-uint32_t bench_set_wait(struct bench_set *set, bool spin)
+uint32_t bench_set_wait(struct bench_set *set, uint32_t look_cnt)
 {
     struct epoll_event events[BENCH_READY_MAX];
     int n;
     if (set->cnt == 1)
         return 1;
-    do
-        n = epoll_wait(set->epoll_fd, events, BENCH_READY_MAX, spin ? 0 : -1);
-    while (n == 0 || (n < 0 && errno == EINTR));
+    uint32_t looks = 0;
+    do {
+        bool look = look_cnt == BENCH_LOOKS_MAX || looks++ < look_cnt;
+        n = epoll_wait(set->epoll_fd, events, BENCH_READY_MAX, look ? 0 : -1);
+    } while (n == 0 || (n < 0 && errno == EINTR));
     if (n < 0)
         bench_die("epoll_wait");
     for (int i = 0; i < n; i++)

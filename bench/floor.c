@@ -1,8 +1,8 @@
 /* The floor: what TCP on loopback costs with no protocol on it. Two threads; requests of 48 bytes
  * go one way, 48 bytes and a payload the other (--write: the payload goes with the request); QD in
  * flight, in one connection or in many; large recv and send; nothing is parsed. What an initiator
- * spends above this is its own. The figures are those of the requesting thread; --spin is that
- * thread's, too, as a target waits in its own way whatever an initiator does. */
+ * spends above this is its own. The figures are those of the requesting thread; so is --spin, while
+ * --peer-spin makes the other one look for more before it sleeps, as a target may. */
 #include "measure.h"
 #include "transport/loopback.h"
 
@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HDR_LEN 48u
+#define HDR_LEN    48u
+#define PEER_LOOKS 5000u /* before the answerer sleeps: about 1 ms */
 
 /* One end of a connection. Messages go out of a ring, as many as are in flight, back to back. */
 struct end {
@@ -98,15 +99,24 @@ static uint32_t messages(struct end *e, size_t n)
     return (uint32_t)(all / e->side->in_len);
 }
 
+static ssize_t requests_recv(const struct end *e, uint32_t look_cnt)
+{
+    ssize_t n = -1;
+    while (look_cnt-- > 0 && n < 0)
+        n = recv(e->fd, e->side->in_buf, BENCH_BUF_LEN, MSG_DONTWAIT);
+    return n < 0 ? recv(e->fd, e->side->in_buf, BENCH_BUF_LEN, 0) : n;
+}
+
 static void *answer(void *arg)
 {
     struct side *s = arg;
+    uint32_t look_cnt = s->b->peer_spin ? PEER_LOOKS : 0;
     bench_pin(s->b->peer_cpu);
     for (;;) {
-        uint32_t cnt = bench_set_wait(&s->set, false);
+        uint32_t cnt = bench_set_wait(&s->set, look_cnt);
         for (uint32_t i = 0; i < cnt; i++) {
             struct end *e = s->set.ready[i];
-            ssize_t n = recv(e->fd, s->in_buf, BENCH_BUF_LEN, 0);
+            ssize_t n = requests_recv(e, look_cnt);
             if (n <= 0)
                 return NULL;
             send_messages(e, messages(e, (size_t)n));
@@ -146,7 +156,7 @@ static void answers_take(struct end *e)
 static void turn(struct side *s)
 {
     bench_turn(s->b);
-    uint32_t cnt = bench_set_wait(&s->set, s->b->spin);
+    uint32_t cnt = bench_set_wait(&s->set, s->b->spin ? BENCH_LOOKS_MAX : 0);
     for (uint32_t i = 0; i < cnt; i++)
         answers_take(s->set.ready[i]);
 }

@@ -27,19 +27,20 @@ static void usage(const struct bench *b)
 {
     fprintf(stderr,
             "usage: %s [--bs BYTES] [--qd N] [--time SECONDS] [--write] [--spin] [--digests]\n"
-            "       [--sessions N] [--cpu N] [--peer-cpu N] [--host ADDR --port N --target IQN\n"
+            "       [--sessions N] [--cpu N] [--peer-cpu N] [--peer-spin] [--host ADDR --port N "
+            "--target IQN\n"
             "       --lun N --disk BYTES --sector BYTES --keys URLKEYS]\n",
             b->name);
     exit(2);
 }
 
 static const struct option options[] = {
-    {"bs", 1, 0, 'b'},       {"qd", 1, 0, 'q'},     {"time", 1, 0, 't'},
-    {"write", 0, 0, 'w'},    {"spin", 0, 0, 's'},   {"cpu", 1, 0, 'c'},
-    {"peer-cpu", 1, 0, 'p'}, {"host", 1, 0, 'h'},   {"port", 1, 0, 'P'},
-    {"lun", 1, 0, 'l'},      {"target", 1, 0, 'T'}, {"disk", 1, 0, 'd'},
-    {"sessions", 1, 0, 'S'}, {"keys", 1, 0, 'k'},   {"digests", 0, 0, 'D'},
-    {"sector", 1, 0, 'B'},   {0, 0, 0, 0},
+    {"bs", 1, 0, 'b'},       {"qd", 1, 0, 'q'},        {"time", 1, 0, 't'},
+    {"write", 0, 0, 'w'},    {"spin", 0, 0, 's'},      {"cpu", 1, 0, 'c'},
+    {"peer-cpu", 1, 0, 'p'}, {"peer-spin", 0, 0, 'r'}, {"host", 1, 0, 'h'},
+    {"port", 1, 0, 'P'},     {"lun", 1, 0, 'l'},       {"target", 1, 0, 'T'},
+    {"disk", 1, 0, 'd'},     {"sessions", 1, 0, 'S'},  {"keys", 1, 0, 'k'},
+    {"digests", 0, 0, 'D'},  {"sector", 1, 0, 'B'},    {0, 0, 0, 0},
 };
 
 static void option_take(struct bench *b, int c)
@@ -68,6 +69,9 @@ static void option_take(struct bench *b, int c)
         break;
     case 'c':
         b->cpu = atoi(optarg);
+        break;
+    case 'r':
+        b->peer_spin = true;
         break;
     case 'p':
         b->peer_cpu = atoi(optarg);

@@ -21,6 +21,7 @@
 #define BENCH_BUF_LEN    (256u * 1024u)
 #define BENCH_QD_MAX     4096u
 #define BENCH_READY_MAX  64u
+#define BENCH_LOOKS_MAX  UINT32_MAX
 #define BENCH_BUCKET_CNT (64u * 32u) /* 32 to each power of two: 3 % */
 
 struct bench {
@@ -30,6 +31,7 @@ struct bench {
     uint32_t session_cnt;             /* 1 but for who can do more */
     double seconds;                   /* of one round; 0: rounds are asked for on standard input */
     bool write, spin;                 /* spin: poll the socket instead of sleeping in recv */
+    bool peer_spin;                   /* of the floor's other thread, for a while */
     bool digests;                     /* header and data */
     int cpu, peer_cpu;                /* -1: not pinned; peer_cpu is of the floor's other thread */
     const char *host, *target, *keys; /* keys: more of them for the URL, or "" */
@@ -88,7 +90,8 @@ struct bench_set {
 };
 void bench_set_init(struct bench_set *set);
 void bench_set_add(struct bench_set *set, int fd, void *conn);
-uint32_t bench_set_wait(struct bench_set *set, bool spin); /* how many of ready[] there are */
+/* Looks so often before it sleeps (BENCH_LOOKS_MAX: never does). How many of ready[] there are. */
+uint32_t bench_set_wait(struct bench_set *set, uint32_t look_cnt);
 void bench_set_done(struct bench_set *set);
 
 #endif

@@ -3,10 +3,10 @@
 target, taking turns round by round; medians of the per-round ratios with their interquartile range.
 
     run.py [--build DIR] [--rounds N] [--seconds S] [--rows PATTERN] [--quick] [--json FILE] [--plot PREFIX] [--list]
-           [--url iscsi://HOST[:PORT]/IQN/LUN[?KEYS] [--writes]]
+           [--peer-sleeps] [--url iscsi://HOST[:PORT]/IQN/LUN[?KEYS] [--writes]]
 
-It reports and judges nothing: a goal that is missed is marked, the exit code is 0. Without --url the target is the embedded one,
-on a CPU of its own. With --url nothing is written unless --writes says that the LUN may be overwritten.
+It reports and judges nothing: a goal that is missed is marked, the exit code is 0. Without --url the target is the embedded one, on
+a CPU of its own, and looks for more for 1 ms before it sleeps; so does the floor's other side. With --url nothing is written unless --writes says that the LUN may be overwritten.
 """
 import argparse
 import json
@@ -31,6 +31,7 @@ PATIENCE = 60  # seconds for a login, or beyond a round's length
 WINDOW = 2048  # commands that the embedded target takes at once
 SESSIONS = 4096
 DISK = "1G"
+BUSY_POLL_US = 1000  # of the embedded target
 
 
 class Failed(Exception):
@@ -48,12 +49,13 @@ class Target:
 
     foreign = False
 
-    def __init__(self, build, backend):
+    def __init__(self, build, backend, sleeps):
         self.backend = backend
+        busy_us = 0 if sleeps else BUSY_POLL_US
         self.dir = tempfile.TemporaryDirectory()
         path = os.path.join(self.dir.name, "out")
         command = [program_of(build), "target", "--listen", "127.0.0.1:0", "--name", IQN, "--window", str(WINDOW),
-                   "--max-sessions", str(SESSIONS), "--" + backend, DISK]
+                   "--max-sessions", str(SESSIONS), "--busy-poll", str(busy_us), "--" + backend, DISK]
         with open(path, "wb") as out:
             self.process = subprocess.Popen(pinned(command, CPU_PEER), stdout=out)
         limit = time.monotonic() + 10
@@ -66,7 +68,7 @@ class Target:
                 sys.exit("bench: the target does not start")
             time.sleep(0.02)
         self.args = ["--host", "127.0.0.1", "--port", m.group(1), "--target", IQN, "--disk", str(1 << 30)]
-        self.text = "embedded, --%s %s, window %d, CPU %d" % (backend, DISK, WINDOW, CPU_PEER)
+        self.text = "embedded, --%s %s, window %d, CPU %d, busy poll %d us" % (backend, DISK, WINDOW, CPU_PEER, busy_us)
 
     def close(self):
         self.process.terminate()
@@ -108,11 +110,12 @@ def pinned(command, cpu):
 class Client:
     """One that is logged in and runs a round when it is told to."""
 
-    def __init__(self, build, name, program, args, target):
+    def __init__(self, build, name, program, args, target, peer_sleeps):
         command = [os.path.join(build, "bench/bench-" + program)] + args
         command += ["--cpu", str(CPU_OWN)] if CPU_OWN in os.sched_getaffinity(0) else []
         if program == "floor":
             command += ["--peer-cpu", str(CPU_PEER)] if CPU_PEER in os.sched_getaffinity(0) else []
+            command += [] if peer_sleeps else ["--peer-spin"]
         else:
             command += target.args
         self.name = name
@@ -149,30 +152,30 @@ def there(build, program):
     return os.access(os.path.join(build, "bench/bench-" + program), os.X_OK)
 
 
-def log_in(row, build, target, clients):
+def log_in(row, arg, target, clients):
     """Fills clients. Who cannot log in to a target that is not ours is left out."""
     for name in row.clients:
         program, args = row.command(name)
-        if not there(build, program):
+        if not there(arg.build, program):
             continue
         try:
-            clients.append(Client(build, name, program, args, target))
+            clients.append(Client(arg.build, name, program, args, target, arg.peer_sleeps))
         except Failed as e:
             if not target.foreign:
                 raise
             print("  left out: %s" % e)
 
 
-def run_row(row, build, target, rounds, seconds):
+def run_row(row, arg, target):
     """The row's figures: (of each round, what clients said after their logins)."""
     clients, results = [], []
     try:
-        log_in(row, build, target, clients)
+        log_in(row, arg, target, clients)
         for c in clients:
-            c.round(min(seconds, 0.1))  # warm
-        for number in range(rounds):
+            c.round(min(arg.seconds, 0.1))  # warm
+        for number in range(arg.rounds):
             turn = clients if number % 2 == 0 else clients[::-1]
-            done = {c.name: c.round(seconds) for c in turn}
+            done = {c.name: c.round(arg.seconds) for c in turn}
             results.append({c.name: done[c.name] for c in clients})
     finally:
         codes = {c.name: c.close() for c in clients}
@@ -208,6 +211,7 @@ def arguments():
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="PREFIX")
     parser.add_argument("--list", action="store_true", help="names of the rows")
+    parser.add_argument("--peer-sleeps", action="store_true", help="the embedded target and the floor's other side sleep at once")
     parser.add_argument("--url", help="another target")
     parser.add_argument("--writes", action="store_true", help="overwrite the LUN of --url")
     arg = parser.parse_args()
@@ -244,10 +248,10 @@ def run_rows(arg, table, summaries, targets):
             if target is None or (not arg.url and target.backend != row.backend):
                 if target:
                     target.close()
-                target = UrlTarget(arg.build, arg.url) if arg.url else Target(arg.build, row.backend)
+                target = UrlTarget(arg.build, arg.url) if arg.url else Target(arg.build, row.backend, arg.peer_sleeps)
                 targets.append(target.text)
                 print("target: " + target.text)
-            results, ready = run_row(row, arg.build, target, arg.rounds, arg.seconds)
+            results, ready = run_row(row, arg, target)
             summaries.append(summary(row, results, ready))
             print_row(summaries[-1])
             sys.stdout.flush()

@@ -3,6 +3,7 @@
 
     test_run.py BUILD_DIR
 """
+import argparse
 import contextlib
 import io
 import os
@@ -64,11 +65,12 @@ SHORT = ("read-4k-qd32", "write-4k-qd32", "write-1m-qd4", "read-4k-digests", "wr
 
 
 def rounds(tap, build):
-    target = run.Target(build, "null")
+    arg = argparse.Namespace(build=build, rounds=2, seconds=0.02, peer_sleeps=False)
+    target = run.Target(build, "null", arg.peer_sleeps)
     try:
         for name in SHORT:
             row = next(r for r in rows.rows() if r.name == name)
-            results, ready = run.run_row(row, build, target, 2, 0.02)
+            results, ready = run.run_row(row, arg, target)
             expected = [c for c in row.clients if run.there(build, row.command(c)[0])]
             idle = [c for c in expected for r in results if c not in r or r[c]["ios"] <= 0 or r[c]["lat_us"]["p50"] <= 0]
             tap.check(len(results) == 2 and not idle, "%s: each client has moved something in each round" % name, idle)

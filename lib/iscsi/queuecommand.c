@@ -78,7 +78,8 @@ enum iskra_queue_status iskra_queuecommand(struct iskra_session *s, struct iskra
     task->tcp.transfer_len = cmd->transfer_len;
     iskra_sg_cursor_init(&task->tcp.sg, cmd->iov, cmd->iov_cnt, cmd->iov_skip);
     if (cmd->dir == ISKRA_DIR_WRITE) {
-        task->tcp.out_sg = task->tcp.sg;
+        /* Not as a copy of sg, which would have to be waited for: see write_cursor(). */
+        iskra_sg_cursor_init(&task->tcp.out_sg, cmd->iov, cmd->iov_cnt, cmd->iov_skip);
         task->tcp.r2t = &task->r2ts;
         iskra_r2t_queue_init(&task->r2ts, task->r2ts.entries, task->r2ts.entry_cnt);
     }

@@ -178,13 +178,15 @@ int iskra_tcp_xmit_task(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task
     return 0;
 }
 
-/* Data goes forward within a sequence, and mostly from one to the next: the cursor is kept. */
-static const struct iskra_sg_cursor *write_cursor(struct iskra_tcp_task *task, uint32_t offset)
+/* Data goes forward within a sequence, and mostly from one to the next: the cursor is kept. By
+ * value: one that was just moved in memory, field by field, has to be waited for to be copied as a
+ * whole. */
+static struct iskra_sg_cursor write_cursor(struct iskra_tcp_task *task, uint32_t offset)
 {
-    if (offset < task->out_sg.pos)
-        task->out_sg = task->sg;
-    iskra_sg_cursor_advance(&task->out_sg, offset - task->out_sg.pos);
-    return &task->out_sg;
+    struct iskra_sg_cursor sg = offset < task->out_sg.pos ? task->sg : task->out_sg;
+    iskra_sg_cursor_advance(&sg, offset - sg.pos);
+    task->out_sg = sg;
+    return sg;
 }
 
 void iskra_tcp_xmit_write(struct iskra_tcp_conn *conn, struct iskra_tcp_task *task, uint8_t *hdr,
@@ -200,7 +202,7 @@ void iskra_tcp_xmit_write(struct iskra_tcp_conn *conn, struct iskra_tcp_task *ta
     pdu->task = task;
     hdr_set(out, pdu, hdr, hdr_len);
     pdu->payload_len = data_len;
-    pdu->payload = *write_cursor(task, offset);
+    pdu->payload = write_cursor(task, offset);
     tail_set(out, pdu, true);
     commit(conn, pdu);
 }
@@ -234,7 +236,11 @@ static bool gather_put(struct gather *g, const void *base, size_t len)
 
 static bool gather_payload(struct gather *g, const struct iskra_tx_pdu *pdu, size_t left)
 {
-    struct iskra_sg_cursor sg = pdu->payload;
+    const struct iskra_sg_cursor *from = &pdu->payload;
+    const struct iovec *first = &from->iov[from->index];
+    if (left <= first->iov_len - from->offset) /* as nearly always */
+        return gather_put(g, (const uint8_t *)first->iov_base + from->offset, left);
+    struct iskra_sg_cursor sg = *from;
     while (left > 0) {
         const struct iovec *entry = &sg.iov[sg.index];
         size_t n = entry->iov_len - sg.offset;

@@ -37,7 +37,7 @@ bool iskra_tcp_xmit_takes(const struct iskra_tcp_conn *conn, uint32_t payload_le
     if (payload_len == 0)
         return true;
     bool copied = out->data_digest && out->copy.memory && payload_len <= ISKRA_TX_COPY_MAX;
-    return out->queued_len < ISKRA_SEND_LEN_MAX &&
+    return out->queued_len < ISKRA_QUEUED_LEN_MAX &&
            (!copied || iskra_tx_copy_fits(&out->copy, payload_len));
 }
 

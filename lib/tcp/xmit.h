@@ -19,8 +19,13 @@
 struct iskra_tcp_conn;
 struct iskra_tcp_task;
 
+/* PDUs are built until so many bytes wait for being sent. */
+#define ISKRA_QUEUED_LEN_MAX (256u * 1024u)
+
+/* One send. The last PDU of a full queue ends behind the limit above: a small one goes along, since
+ * its rest alone would cost as much as a send of everything. */
 #define ISKRA_SEND_IOV_MAX 512
-#define ISKRA_SEND_LEN_MAX (256u * 1024u)
+#define ISKRA_SEND_LEN_MAX (ISKRA_QUEUED_LEN_MAX + 16u * 1024u)
 
 struct iskra_tx_pdu {
     struct iskra_tcp_task *task; /* referenced until sent; may be NULL if nothing of it is lent */

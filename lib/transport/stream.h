@@ -13,7 +13,7 @@
 #define ISKRA_STAGING_LEN     (256u * 1024u)
 #define ISKRA_RECV_IOV_MAX    64
 #define ISKRA_SEND_IOV_CNT    512
-#define ISKRA_SEND_WINDOW_LEN (256u * 1024u)
+#define ISKRA_SEND_WINDOW_LEN (272u * 1024u)
 
 /* One socket's share of a round: system calls, and bytes, which are one of so many parts of those
  * that its port awaits. */

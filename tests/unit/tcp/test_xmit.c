@@ -212,7 +212,32 @@ static void headers_without_data_go_out_as_one_piece(void **state)
     fake_reset(f);
 }
 
-static void one_send_takes_at_most_256_kib(void **state)
+/* The last PDU of a full queue would be cut, and its rest sent alone. */
+static void the_last_small_pdu_of_a_full_queue_goes_along(void **state)
+{
+    struct fake *f = *state;
+    uint32_t len = 18000, cnt = 0;
+    uint8_t *data = calloc(1, len);
+    assert_non_null(data);
+    struct fake_task *task = fake_task_add(f, ISKRA_DIR_NONE, 0, 0, 0);
+    for (; iskra_tcp_xmit_takes(&f->conn, len); cnt++) {
+        uint8_t *hdr = iskra_tcp_xmit_hdr(&f->conn);
+        bhs_of(hdr, ISKRA_OP_SCSI_CMD, task->tcp.itt);
+        iskra_put_be24(hdr + 5, len);
+        assert_int_equal(iskra_tcp_xmit_task(&f->conn, &task->tcp, hdr, ISKRA_BHS_LEN, data, len),
+                         0);
+    }
+    size_t total = (size_t)cnt * (ISKRA_BHS_LEN + len);
+    assert_in_range(total, ISKRA_QUEUED_LEN_MAX, ISKRA_QUEUED_LEN_MAX + ISKRA_BHS_LEN + len - 1);
+    struct stream wire = {0};
+    assert_int_equal(send_some(f, &wire, ISKRA_SEND_IOV_MAX, 1000000, 1000000), total);
+    assert_false(iskra_tcp_xmit_pending(&f->conn));
+    stream_done(&wire);
+    fake_reset(f);
+    free(data);
+}
+
+static void one_send_takes_at_most_272_kib(void **state)
 {
     struct fake *f = *state;
     struct fake_task *task = fake_task_add(f, ISKRA_DIR_NONE, 0, 0, 0);
@@ -256,7 +281,8 @@ int main(void)
         FAKE_TEST(a_reset_forgets_what_is_half_sent),
         FAKE_TEST(an_owned_header_is_copied),
         FAKE_TEST(headers_without_data_go_out_as_one_piece),
-        FAKE_TEST(one_send_takes_at_most_256_kib),
+        FAKE_TEST(the_last_small_pdu_of_a_full_queue_goes_along),
+        FAKE_TEST(one_send_takes_at_most_272_kib),
         FAKE_TEST(each_pdu_queued_is_one_record),
     };
     return cmocka_run_group_tests_name("xmit", tests, NULL, NULL);

@@ -241,7 +241,8 @@ void iskra_api_run(struct iskra *ctx)
 
 int iskra_fd(const struct iskra *ctx)
 {
-    return iskra_driver_fd(ctx->driver);
+    /* A thread of the library's own watches it from outside, and asks before what is pending. */
+    return ctx->thread != NULL ? iskra_driver_fd(ctx->driver) : iskra_driver_give_fd(ctx->driver);
 }
 
 int64_t iskra_timeout_ns(const struct iskra *ctx)

@@ -278,10 +278,22 @@ static bool look_busily(struct iskra_epoll *d, int64_t *timeout_ns)
     return d->event_cnt > 0 || arrived(d);
 }
 
+/* Sockets that wait for their turn are reason enough not to ask for more, but once at most: new
+ * events are seen in every other poll. */
+static bool goes_on(struct iskra_epoll *d)
+{
+    d->went_on = !d->went_on && !iskra_list_empty(&d->ready) && d->receiver == NULL;
+    return d->went_on;
+}
+
 /* Waits, reads the clock, fetches. */
 static int next_events(struct iskra_epoll *d, int64_t timeout_ns)
 {
     int waited = 0;
+    if (goes_on(d)) {
+        read_clock(d);
+        return 0;
+    }
     bool wait = timeout_ns != 0 && !something_left(d);
     bool itself = d->waits_itself && d->driver.round->pf->wait == iskra_platform_posix()->wait;
     bool there = wait && d->driver.spin_ns > 0 && look_busily(d, &timeout_ns);
@@ -321,7 +333,7 @@ static int driver_poll(struct iskra_driver *driver, int64_t timeout_ns)
     d->polling = false;
     if (d->receiver != NULL)
         d->receiver->ops->submit(d->receiver);
-    if (something_left(d))
+    if (d->driver.watched && something_left(d))
         driver_wake(&d->driver);
     return ret < 0 ? ret : served;
 }

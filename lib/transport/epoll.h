@@ -35,6 +35,7 @@ struct iskra_epoll {
     struct iskra_receiver *receiver; /* NULL: sockets are read when epoll says so */
     bool polling;
     bool waits_itself; /* the platform's wait is the kernel's, and epoll can do it in one call */
+    bool went_on;      /* the last poll did not look at the descriptors */
     struct iskra_list ready;   /* of struct iskra_stream: bytes left, no new edge to expect */
     struct iskra_list unbound; /* of struct iskra_stream: to be freed */
     unsigned event_cnt;

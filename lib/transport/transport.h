@@ -64,6 +64,7 @@ struct iskra_driver {
     struct iskra_transport transport;
     uint64_t spin_ns; /* the loop's, before each poll that waits: 0, to sleep at once. A driver that
                          gains nothing by looking need not */
+    bool watched;     /* the descriptor was given out: it has to show what is pending, too */
 };
 
 /* Sockets, timerfd and eventfd in one epoll set. */
@@ -104,6 +105,15 @@ static inline int iskra_driver_fd(const struct iskra_driver *driver)
 static inline bool iskra_driver_pending(const struct iskra_driver *driver)
 {
     return driver->ops->pending(driver);
+}
+
+/* For who is going to watch it instead of polling the driver. */
+static inline int iskra_driver_give_fd(struct iskra_driver *driver)
+{
+    if (!driver->watched && driver->ops->pending(driver))
+        driver->ops->wake(driver);
+    driver->watched = true;
+    return driver->ops->fd(driver);
 }
 
 static inline void iskra_driver_set_deadline(struct iskra_driver *driver, uint64_t deadline_ns)

@@ -51,10 +51,55 @@ static void a_busy_socket_leaves_the_others_their_turn(void **state)
     poll_now(rig);
     assert_int_equal(busy.received, 16 * 16); /* its share of a round */
     assert_int_equal(quiet.received, 1);
-    assert_true(fd_readable(iskra_driver_fd(rig->driver))); /* come back */
     assert_true(iskra_driver_pending(rig->driver));
     while (busy.received < sizeof(bytes))
         assert_true(iskra_driver_poll(rig->driver, -1) > 0); /* does not wait */
+    port_close(&busy);
+    port_close(&quiet);
+}
+
+/* Ringing costs two calls: only for who watches the descriptor instead of asking what is pending.
+ */
+static void the_descriptor_shows_what_is_left_to_who_has_it(void **state)
+{
+    static const uint8_t bytes[1024];
+    struct rig *rig = *state;
+    struct fake_port p;
+    port_open(rig, &p);
+    p.window_len = 16;
+    poll_now(rig); /* the event of a new socket, which can be written to */
+    peer_send(&p, bytes, sizeof(bytes));
+    poll_now(rig);
+    assert_true(iskra_driver_pending(rig->driver));
+    assert_false(fd_readable(iskra_driver_fd(rig->driver)));
+    int fd = iskra_driver_give_fd(rig->driver); /* late, and yet it is told at once */
+    assert_int_equal(fd, iskra_driver_fd(rig->driver));
+    while (p.received < sizeof(bytes)) {
+        assert_true(fd_readable(fd));
+        poll_now(rig);
+    }
+    port_close(&p);
+}
+
+/* Looking costs a call: with a socket that has more to give it can wait, but not for long. */
+static void others_are_seen_in_every_other_poll(void **state)
+{
+    static const uint8_t bytes[4096];
+    struct rig *rig = *state;
+    struct fake_port busy, quiet;
+    port_open(rig, &busy);
+    port_open(rig, &quiet);
+    busy.window_len = 16;
+    peer_send(&busy, bytes, sizeof(bytes));
+    poll_now(rig);
+    for (unsigned i = 1; i <= 3; i++) {
+        peer_send(&quiet, "x", 1);
+        poll_now(rig);
+        assert_int_equal(quiet.received, i - 1);
+        poll_now(rig);
+        assert_int_equal(quiet.received, i);
+    }
+    assert_true(iskra_driver_pending(rig->driver));
     port_close(&busy);
     port_close(&quiet);
 }
@@ -131,6 +176,8 @@ int main(void)
         TEST(a_short_read_ends_the_turn),
         TEST(a_window_that_brings_nothing_comes_back_unused),
         TEST(a_busy_socket_leaves_the_others_their_turn),
+        TEST(the_descriptor_shows_what_is_left_to_who_has_it),
+        TEST(others_are_seen_in_every_other_poll),
         TEST(a_socket_that_awaits_much_takes_in_a_part_of_it_in_a_round),
         TEST(a_socket_suspended_when_empty_is_not_read_in_vain),
         TEST(a_wait_that_fails_keeps_nothing_from_its_turn),

@@ -24,7 +24,9 @@ test     libcmocka-dev        unit, golden, stack and target tests
 test     libpcap-dev          reading captures in tests (optional feature pcap)
 test     libuv1-dev           the example with a loop of libuv (optional feature uv)
 test     tgt                  a foreign target in the interop tests
-test     libiscsi-bin         a foreign initiator against the embedded target
+test     libiscsi-bin         foreign initiators against the embedded target
+test     qemu-utils           the same: qemu-img
+test     qemu-block-extra     the iSCSI driver of qemu-img
 test     clang                second compiler
 test     mandoc               checking the man pages
 test     clang-format         checking the layout of the sources

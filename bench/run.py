@@ -31,6 +31,7 @@ PATIENCE = 60  # seconds for a login, or beyond a round's length
 WINDOW = 2048  # commands that the embedded target takes at once
 SESSIONS = 4096
 DISK = "1G"
+DISK_LEN = 1 << 30
 BUSY_POLL_US = 1000  # of the embedded target
 
 
@@ -67,8 +68,19 @@ class Target:
             if self.process.poll() is not None or time.monotonic() > limit:
                 sys.exit("bench: the target does not start")
             time.sleep(0.02)
-        self.args = ["--host", "127.0.0.1", "--port", m.group(1), "--target", IQN, "--disk", str(1 << 30)]
+        self.args = ["--host", "127.0.0.1", "--port", m.group(1), "--target", IQN, "--disk", str(DISK_LEN)]
         self.text = "embedded, --%s %s, window %d, CPU %d, busy poll %d us" % (backend, DISK, WINDOW, CPU_PEER, busy_us)
+        if backend == "ram":
+            self.fill(build, "iscsi://127.0.0.1:%s/%s/0" % (m.group(1), IQN))
+
+    def fill(self, build, url):
+        """Pages come into being when they are first written, which is the system's work; and who reads a hole reads no memory."""
+        with tempfile.TemporaryFile() as zeros:
+            zeros.truncate(DISK_LEN)
+            if subprocess.run([program_of(build), "write", "--quiet", url], stdin=zeros, check=False).returncode != 0:
+                self.close()
+                sys.exit("bench: the RAM disk could not be written")
+        self.text += ", written whole before"
 
     def close(self):
         self.process.terminate()
